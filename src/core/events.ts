@@ -1,0 +1,43 @@
+import { EventEmitter } from 'eventemitter3'
+
+/** Maps an event's name to what its listeners receive. */
+export type EventMap = { readonly [name: string]: unknown }
+
+/** Something that can be listened to; `on` returns the function that stops listening. */
+export interface Events<M extends EventMap> {
+  on<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void
+  once<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void
+}
+
+/** Typed lifecycle events. Emitting costs a null check while nobody listens; a listener that throws never reaches the emitter. */
+export class Emitter<M extends EventMap> implements Events<M> {
+  #events: EventEmitter | null = null
+
+  on<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void {
+    this.#events ??= new EventEmitter()
+    const events = this.#events.on(name, listener as (event: unknown) => void)
+    return () => void events.off(name, listener as (event: unknown) => void)
+  }
+
+  once<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void {
+    const off = this.on(name, (event) => {
+      off()
+      listener(event)
+    })
+    return off
+  }
+
+  emit<N extends keyof M & string>(name: N, event: M[N]): void {
+    if (this.#events === null) return
+    for (const listener of this.#events.listeners(name)) {
+      try {
+        ;(listener as (event: unknown) => void)(event)
+      } catch (error) {
+        // A listener's bug must not change what the emitter does, nor vanish: it surfaces as an uncaught exception of its own.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { HoldfastError } from './errors.ts'
+
+/** How one option is checked: `read` returns the value to use, or says what is wrong by returning `WRONG`. */
+export interface Rule<T> {
+  /** What is allowed, in words that complete "must be …". */
+  readonly must: string
+  readonly fits: (value: unknown) => boolean
+  /** What counts when the option is absent; `REQUIRED` where nothing can serve. */
+  readonly absent: T | typeof REQUIRED
+}
+export const REQUIRED: unique symbol = Symbol('required')
+
+type Rules = { readonly [name: string]: Rule<unknown> }
+type Read<R extends Rules> = { readonly [N in keyof R]: R[N] extends Rule<infer T> ? T : never }
+
+/**
+ * Checks an options object once, at construction, and fills in the defaults.
+ *
+ * @throws {HoldfastError} `INVALID_OPTIONS` (effect none, retry never): an unknown key, a wrong type or a value out of range; the message
+ * names the owner, the option, the rule and what was given; `details` has `owner`, `option` and `given`.
+ */
+export function checkOptions<R extends Rules>(owner: string, options: unknown, rules: R): Read<R> {
+  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options)))
+    throw invalidOption(owner, 'options', 'an object', options)
+  const given = (options ?? {}) as Record<string, unknown>
+  for (const key of Object.keys(given)) if (!Object.hasOwn(rules, key)) throw unknownOption(owner, key, given[key], Object.keys(rules))
+  const read: Record<string, unknown> = {}
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = given[name]
+    if (value === undefined) {
+      if (rule.absent === REQUIRED) throw invalidOption(owner, name, rule.must, value)
+      read[name] = rule.absent
+    } else {
+      if (!rule.fits(value)) throw invalidOption(owner, name, rule.must, value)
+      read[name] = value
+    }
+  }
+  return read as Read<R>
+}
+
+/** The error for an option that breaks its rule; also for rules between options. */
+export function invalidOption(owner: string, option: string, must: string, given: unknown): HoldfastError {
+  return new HoldfastError('INVALID_OPTIONS', `${owner}: ${option} must be ${must}, got ${show(given)}`, {
+    effect: 'none',
+    retry: 'never',
+    details: { owner, option, given },
+  })
+}
+
+function unknownOption(owner: string, option: string, given: unknown, known: readonly string[]): HoldfastError {
+  const near = known.find((name) => name.toLowerCase().startsWith(option.toLowerCase().slice(0, 4)))
+  const hint = near === undefined ? `it takes ${known.join(', ') || 'no options'}` : `did you mean ${near}?`
+  return new HoldfastError('INVALID_OPTIONS', `${owner}: unknown option ${option} (${hint})`, {
+    effect: 'none',
+    retry: 'never',
+    details: { owner, option, given },
+  })
+}
+
+/** A value as a message shows it: short, on one line, never throwing. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  try {
+    const name = value.constructor?.name
+    return name === undefined || name === 'Object' ? `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'no keys'}` : `a ${name}`
+  } catch {
+    return 'an object'
+  }
+}

@@ -1,0 +1,10 @@
+/** What is known of a remote effect: certainly nothing happened, or perhaps something did. */
+export type Effect = 'none' | 'unknown'
+
+/** The answer of a call as a value. `effect` says whether a failed call may have done something all the same. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown; readonly effect: Effect }
+
+/** How a policy counts an outcome; `'ignore'` returns the permit and records nothing. */
+export type Verdict = 'success' | 'failure' | 'ignore'

@@ -1,0 +1,26 @@
+import type { SagaJournal } from './saga-journal.ts'
+
+/** How a part of a running application is. */
+export interface PartHealth {
+  readonly status: 'ok' | 'degraded' | 'down'
+  /** Why it is not ok. */
+  readonly reason?: string
+}
+
+/**
+ * What an engine's factory returns: the ports that it can carry. Factories are synchronous and touch nothing; `open` does.
+ */
+export interface Storage {
+  /** `memory`, `sqlite`, … */
+  readonly engine: string
+  /** Names of the ports it carries. */
+  readonly ports: readonly string[]
+  readonly sagaJournal: SagaJournal
+  /** Opens every port, migrating where the engine may do so by itself. Idempotent; what fails may be tried again. */
+  open(signal?: AbortSignal): Promise<void>
+  /** Creates or upgrades what the engine needs; a no-op where `open` does it. */
+  migrate(): Promise<void>
+  health(): Promise<PartHealth>
+  /** Closes what it opened itself. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,54 @@
+import { checkOptions, invalidOption } from '../core/options.ts'
+import { durationMs, fn, oneOf, random, whole } from '../core/rules.ts'
+import { retryOf } from '../core/effect.ts'
+
+/** How to try again: the argument of `retry()` and the `retry` option of a step, a subscription, a projection, a command. */
+export interface RetryOptions {
+  /** Total attempts, the first one included; a whole number of at least 1, default 3. */
+  readonly attempts?: number
+  /** Delay before the second attempt, default 100 ms; at least 0. */
+  readonly delayMs?: number
+  /** No delay is longer, default 30,000 ms. */
+  readonly delayMaxMs?: number
+  /** `'exponential'` (default) doubles the delay each time and draws from its upper half, so that callers spread; `'constant'` keeps it. */
+  readonly backoff?: 'constant' | 'exponential'
+  /** No new attempt starts later than this after the first one began; default none. */
+  readonly elapsedMaxMs?: number
+  /** Which errors are worth another attempt; default all but those that say `retry: 'never'`. */
+  readonly retryIf?: (error: unknown) => boolean
+  /** Where chance comes from; from 0 (inclusive) to 1 (exclusive), default `Math.random`. */
+  readonly random?: () => number
+}
+
+/** Checked options with every default filled in. */
+export interface RetryPlan extends Required<RetryOptions> {
+  /** The delay before attempt number `attempt + 1`, in milliseconds; at least `retryAfterMs` of the error that asked for it. */
+  delayAfterMs(attempt: number, error: unknown): number
+}
+
+/** @throws {HoldfastError} `INVALID_OPTIONS` (effect none) when an option is unknown or out of range. */
+export function retryPlan(owner: string, options: RetryOptions | undefined, defaults: { readonly attempts?: number } = {}): RetryPlan {
+  const checked = checkOptions(owner, options, {
+    attempts: whole({ min: 1, default: defaults.attempts ?? 3 }),
+    delayMs: durationMs({ default: 100 }),
+    delayMaxMs: durationMs({ default: 30_000 }),
+    backoff: oneOf(['constant', 'exponential'], 'exponential'),
+    elapsedMaxMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
+    retryIf: fn((error: unknown) => retryOf(error) === 'later'),
+    random,
+  })
+  if (checked.delayMaxMs < checked.delayMs)
+    throw invalidOption(owner, 'delayMaxMs', `at least delayMs (${checked.delayMs})`, checked.delayMaxMs)
+  return { ...checked, delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)) }
+}
+
+function drawMs(plan: Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>, attempt: number): number {
+  if (plan.backoff === 'constant') return plan.delayMs
+  const ceilingMs = Math.min(plan.delayMaxMs, plan.delayMs * 2 ** Math.min(attempt - 1, 1_000))
+  return ceilingMs * (0.5 + plan.random() / 2)
+}
+
+function retryAfterMs(error: unknown): number {
+  const asked = typeof error === 'object' && error !== null ? (error as { retryAfterMs?: unknown }).retryAfterMs : undefined
+  return typeof asked === 'number' && asked > 0 ? asked : 0
+}
