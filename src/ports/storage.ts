@@ -1,11 +1,5 @@
+import type { PartHealth } from './part.ts'
 import type { SagaJournal } from './saga-journal.ts'
-
-/** How a part of a running application is. */
-export interface PartHealth {
-  readonly status: 'ok' | 'degraded' | 'down'
-  /** Why it is not ok. */
-  readonly reason?: string
-}
 
 /**
  * What an engine's factory returns: the ports that it can carry. Factories are synchronous and touch nothing; `open` does.
