@@ -1,0 +1,61 @@
+// Asks once, before the first test, which engines answer and which drivers are installed (vitest's globalSetup).
+import { createRequire } from 'node:module'
+import { connect } from 'node:net'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { TestProject } from 'vitest/node'
+
+const ports = { postgres: 5432, mariadb: 3306, redis: 6379, rabbitmq: 5672, mosquitto: 1883, nats: 4222 } as const
+const drivers = ['libsql', 'better-sqlite3', 'node:sqlite'] as const
+
+export type Need = keyof typeof ports | (typeof drivers)[number]
+
+export interface Availability {
+  readonly ready: boolean
+  /** Why not; empty when ready. */
+  readonly reason: string
+  /** It cannot exist on this version of Node: no failure even when services are required. */
+  readonly excused: boolean
+  /** Where a driver resolves from. */
+  readonly from?: string
+}
+
+const nodeMajor = Number(process.versions.node.split('.')[0])
+
+function reach(port: number): Promise<Availability> {
+  return new Promise((done) => {
+    const socket = connect({ host: '127.0.0.1', port, timeout: 2_000 })
+    const end = (reason: string) => {
+      socket.destroy()
+      done({ ready: reason === '', reason, excused: false })
+    }
+    socket.once('connect', () => end(''))
+    socket.once('timeout', () => end(`no answer from 127.0.0.1:${port} within 2 s`))
+    socket.once('error', (error: NodeJS.ErrnoException) => end(`127.0.0.1:${port} answers ${error.code ?? error.message}`))
+  })
+}
+
+/** Resolves only: a driver built for another Node may end the process when it is loaded. */
+function find(driver: (typeof drivers)[number]): Availability {
+  if (nodeMajor < 22 && driver === 'node:sqlite') return { ready: false, reason: `not on Node ${nodeMajor} (22 and later)`, excused: true }
+  if (nodeMajor < 22 && driver === 'better-sqlite3') {
+    return { ready: false, reason: `its ready-made binaries need Node 22 (this is ${nodeMajor})`, excused: true }
+  }
+  if (driver === 'node:sqlite') return { ready: true, reason: '', excused: false }
+  const folders = [import.meta.url, ...(process.env.HOLDFAST_DRIVERS ? [pathToFileURL(`${resolve(process.env.HOLDFAST_DRIVERS)}/`).href] : [])]
+  for (const from of folders) {
+    try {
+      createRequire(from).resolve(driver)
+      return { ready: true, reason: '', excused: false, from }
+    } catch {
+      // Perhaps in the next folder.
+    }
+  }
+  return { ready: false, reason: 'not installed (npm install --prefix test/drivers, then HOLDFAST_DRIVERS=test/drivers)', excused: false }
+}
+
+export default async function setup(project: TestProject): Promise<void> {
+  const services = Object.entries(ports).map(async ([name, port]) => [name, await reach(port)] as const)
+  const found = [...(await Promise.all(services)), ...drivers.map((driver) => [driver, find(driver)] as const)]
+  project.provide('availability', Object.fromEntries(found) as Record<Need, Availability>)
+}
