@@ -25,7 +25,8 @@ function nativeFields(file) {
   const source = ts.createSourceFile(file, readFileSync(root + file, 'utf8'), ts.ScriptTarget.ES2022, true)
   const visit = (node) => {
     const isStatic = node.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.StaticKeyword)
-    if (ts.isPropertyDeclaration(node) && !isStatic && !ts.isPrivateIdentifier(node.name)) found.push(`${file}: native class field ${node.name.getText()}`)
+    if (ts.isPropertyDeclaration(node) && !isStatic && !ts.isPrivateIdentifier(node.name))
+      found.push(`${file}: native class field ${node.name.getText()}`)
     ts.forEachChild(node, visit)
   }
   visit(source)
@@ -52,7 +53,9 @@ export function checkBuild(folder) {
     ...duplicates(folder, '.cjs'),
     ...code.filter((file) => file.endsWith('.js')).flatMap(nativeFields),
     ...texts.filter(([, text]) => lowered.test(text)).map(([file, text]) => `${file}: lowered syntax (${lowered.exec(text)[0]})`),
-    ...texts.filter(([, text]) => bareBuiltin.test(text)).map(([file, text]) => `${file}: a built-in lost its prefix (${bareBuiltin.exec(text)[0]})`),
+    ...texts
+      .filter(([, text]) => bareBuiltin.test(text))
+      .map(([file, text]) => `${file}: a built-in lost its prefix (${bareBuiltin.exec(text)[0]})`),
   ]
   if (problems.length > 0) throw new Error(problems.join('\n'))
 }

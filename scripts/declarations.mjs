@@ -5,7 +5,8 @@ import { filesBelow, root, runNode } from './files.mjs'
 /** The string of `from './x.ts'`, `import './x.ts'`, `import('./x.ts')` and `declare module './x.ts'`. */
 const relative = /(\bfrom\s*|\bimport\s*\(?\s*|\bmodule\s+)(['"])(\.{1,2}\/[^'"]+?)\.(?:ts|js)\2/g
 
-export const withExtension = (text, extension) => text.replace(relative, (_, keyword, quote, path) => `${keyword}${quote}${path}${extension}${quote}`)
+export const withExtension = (text, extension) =>
+  text.replace(relative, (_, keyword, quote, path) => `${keyword}${quote}${path}${extension}${quote}`)
 
 export function emitDeclarations(outDir) {
   runNode(['node_modules/ts7/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', outDir], { label: 'tsc (declarations)' })

@@ -42,7 +42,10 @@ function find(driver: (typeof drivers)[number]): Availability {
     return { ready: false, reason: `its ready-made binaries need Node 22 (this is ${nodeMajor})`, excused: true }
   }
   if (driver === 'node:sqlite') return { ready: true, reason: '', excused: false }
-  const folders = [import.meta.url, ...(process.env.HOLDFAST_DRIVERS ? [pathToFileURL(`${resolve(process.env.HOLDFAST_DRIVERS)}/`).href] : [])]
+  const folders = [
+    import.meta.url,
+    ...(process.env.HOLDFAST_DRIVERS ? [pathToFileURL(`${resolve(process.env.HOLDFAST_DRIVERS)}/`).href] : []),
+  ]
   for (const from of folders) {
     try {
       createRequire(from).resolve(driver)
