@@ -9,7 +9,7 @@ export interface SagaRecord {
   readonly kind: string
   /** The step it belongs to, or null. */
   readonly step: string | null
-  /** Wall-clock milliseconds since 1970 at the writer. */
+  /** Wall-clock milliseconds since 1970 at the writer; the head's `startedEpochMs` and `updatedEpochMs` are those of its first and last record. */
   readonly atEpochMs: number
   /** JSON text. */
   readonly data: string
@@ -42,7 +42,7 @@ export interface SagaFence {
 /** One saga's part of a batch: its records are written together or not at all. */
 export interface SagaWrite {
   readonly id: string
-  /** Consecutive; the first one's `seq` is the stored last `seq` + 1 (1 where `create` is given). */
+  /** At least one, consecutive; the first one's `seq` is the stored last `seq` + 1 (1 where `create` is given). */
   readonly records: readonly SagaRecord[]
   /** The state after these records. */
   readonly state: SagaState
@@ -58,7 +58,7 @@ export type SagaVerdict =
   | { readonly ok: false; readonly reason: 'exists'; readonly head: SagaHead }
   | { readonly ok: false; readonly reason: 'fenced' | 'conflict' }
 
-/** A shard held by this process until `untilMs` of the given clock unless renewed. */
+/** A shard held by this process until its lease runs out, unless renewed. */
 export interface SagaClaim {
   readonly fence: SagaFence
   /** How much longer the lease lasts, in milliseconds, measured from before the claim was asked for. */
@@ -78,31 +78,38 @@ export interface SagaFilter {
 /**
  * Keeps the journals of sagas. Promises, each a case of the contract kit:
  *
- * 1. `append` answers each write on its own, in order; a refused write never harms its neighbours.
+ * 1. `append` answers each write on its own, in order, as if they had come one after the other; a refused write never harms its neighbours.
  * 2. When `append` resolves, every write answered `ok` is durable as the engine's commit setting says, and visible to every reader.
  * 3. A write is atomic: its records, the head's state and `seq` change together or not at all.
- * 4. A creation of an id that exists answers `exists` with the stored head, also when two race in one batch or in two processes.
- * 5. A write whose first `seq` is not the stored one + 1 answers `conflict`; a write to an id that does not exist answers `conflict`.
+ * 4. A creation of an id that exists answers `exists` with the stored head, also when two race in one batch or in two processes, and
+ *    whatever its fence or records.
+ * 5. A write whose records do not continue the stored `seq` one by one (or that has none) answers `conflict`; a write to an id that does
+ *    not exist answers `conflict`.
  * 6. A write with a fence whose epoch is not the shard's latest, or whose shard is not the saga's, answers `fenced` and writes nothing,
- *    checked inside the same transaction as the insert.
+ *    checked inside the same transaction as the insert, and before the `seq` is. So does one without a fence that is no creation.
  * 7. `claim` gives a shard to one owner at a time: it succeeds when the shard is free, its lease has run out, the owner itself holds
- *    it, or the holder is known to be dead. Each change of owner raises the epoch by at least 1; a renewal keeps it.
+ *    it, or the holder is known to be dead. Each change of owner raises the epoch by at least 1; a renewal keeps it. A shard taken again
+ *    after `release` has changed its owner.
  * 8. What was written under earlier epochs is visible to `list` and `read` once `claim` has resolved.
  * 9. `release` frees a shard at once, and only for its holder.
- * 10. `list` orders by id and pages with `afterId`; `read` returns records by `seq`, or an empty list for an id that does not exist.
+ * 10. `list` orders by id (by code point, which is the order of the UTF-8 bytes) and pages with `afterId`; `read` returns records by `seq`,
+ *     or an empty list for an id that does not exist. A limit outside its range is refused with `INVALID_OPTIONS`.
  * 11. A store that is not ours, is corrupt, or is from a newer version refuses at `open` with `STORAGE_CORRUPT` and changes nothing; one
  *     that stays locked refuses with `STORAGE_LOCKED` (effect none, retry later); what was never opened, or was closed, answers `NOT_STARTED`.
  * 12. Ids and data are any well-formed text, bytes kept exactly (NUL and astral characters included); lone surrogates are refused
- *     with `NOT_JSON` before anything is written.
- *
- * Every method leaves at once when `signal` aborts (`ABORTED`; effect unknown for `append`, none for the rest).
+ *     with `NOT_JSON` before anything of the batch is written.
+ * 13. Every method but `close` leaves at once when `signal` aborts, with `ABORTED`: effect none, or, for an `append` of which the journal
+ *     cannot know that nothing was written, unknown.
  */
 export interface SagaJournal {
   /** Makes the store ready, migrating it where the engine may do so by itself. Idempotent. */
   open(signal?: AbortSignal): Promise<void>
   append(writes: readonly SagaWrite[], signal?: AbortSignal): Promise<readonly SagaVerdict[]>
   /** Claims or renews the shards 0 … `shards`-1 as far as they can be had, for `leaseMs`. `owner` names this process, once. */
-  claim(owner: string, options: { readonly shards: number; readonly leaseMs: number; readonly signal?: AbortSignal }): Promise<readonly SagaClaim[]>
+  claim(
+    owner: string,
+    options: { readonly shards: number; readonly leaseMs: number; readonly signal?: AbortSignal },
+  ): Promise<readonly SagaClaim[]>
   release(owner: string, signal?: AbortSignal): Promise<void>
   head(id: string, signal?: AbortSignal): Promise<SagaHead | undefined>
   read(id: string, signal?: AbortSignal): Promise<readonly SagaRecord[]>
