@@ -1,0 +1,2 @@
+export type { ContractCase } from './kit.ts'
+export { type MakeSagaJournalStore, type SagaJournalStore, sagaJournalContract } from './saga-journal.ts'
