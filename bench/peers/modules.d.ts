@@ -1,0 +1,3 @@
+// The peers are not installed for type checks.
+declare module 'cockatiel'
+declare module 'opossum'
