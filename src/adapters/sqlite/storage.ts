@@ -1,0 +1,99 @@
+import { resolve } from 'node:path'
+import type { Clock } from '../../core/clock.ts'
+import { checkOptions, invalidOption } from '../../core/options.ts'
+import { clock, durationMs, oneOf, optional, whole } from '../../core/rules.ts'
+import type { Storage } from '../../ports/storage.ts'
+import { besideHandle, connectPath, ownSettings } from './connect.ts'
+import { DRIVERS, type SqliteDriver } from './drivers.ts'
+import { SqliteJournal } from './journal.ts'
+import { Session } from './session.ts'
+import { isHandle, type SqliteHandle } from './slice.ts'
+
+export interface SqliteStorageOptions {
+  /** Only with a path. Default: the first one installed of `'libsql'`, `'better-sqlite3'`, `'node:sqlite'`. */
+  readonly driver?: SqliteDriver
+  /** `'full'` (default): a committed write survives a power cut. `'normal'`: it survives a crash of the process only, and costs no fsync. */
+  readonly durability?: 'full' | 'normal'
+  /** How long a call waits while others hold the database's lock, in milliseconds, 0 to 10 minutes; default 5,000. */
+  readonly lockedMaxMs?: number
+  /** Up to which size all pages are checked at opening, in bytes; default 64 MiB (a fraction of a second), 0 = never. */
+  readonly checkedMaxBytes?: number
+  /** What leases and waiting are timed by. Default: the process's clock. */
+  readonly clock?: Clock
+}
+
+const rules = {
+  driver: optional(oneOf(DRIVERS, 'libsql')),
+  durability: oneOf(['full', 'normal'], 'full'),
+  lockedMaxMs: durationMs({ max: 600_000, default: 5_000 }),
+  checkedMaxBytes: whole({ default: 64 * 1024 * 1024 }),
+  clock,
+}
+
+/**
+ * Keeps everything in one SQLite database: a file of its own, `':memory:'`, or the database that a handle of yours has open.
+ *
+ * Several processes of one host may use one file; whoever meets a lock waits without blocking the event loop. Any write transaction that
+ * is open on the file, of whatever program, stalls every write here. Local disks only: SQLite's locks do not hold on network shares.
+ *
+ * @param database A path; a database that is missing is created, its folder is not. Or a handle of libsql, better-sqlite3 or
+ * `DatabaseSync`: a second connection is opened beside it with the same driver, since a transaction that is open on the handle would hold
+ * up everything, and the handle itself is never changed or closed. Only where there is nothing to open twice (`':memory:'`, a driver in
+ * a wrapper, an encrypted file) does the handle itself serve, with the settings that it has; calls then wait while a transaction of yours
+ * is open on it. The journal mode of a handle's database stays as it is; set `journal_mode = wal` for speed.
+ * @param options
+ * - `driver`: only with a path: `'libsql' | 'better-sqlite3' | 'node:sqlite'`; default: the first of them that can be loaded.
+ * - `durability`: `'full'` (default): a committed write survives a power cut; `'normal'`: a crash of the process only.
+ * - `lockedMaxMs`: how long a call waits for a lock that others hold, 0 to 600,000, default 5,000; then `STORAGE_LOCKED`.
+ * - `checkedMaxBytes`: up to which size all pages are checked at opening, default 64 MiB, 0 = never. In a larger database a damaged page is
+ *   found when it is read.
+ * - `clock`: what leases and waiting are timed by; default: the process's clock.
+ *
+ * @throws {HoldfastError} `INVALID_OPTIONS` (effect none), here. From `open`, all of effect none: `PACKAGE_MISSING` when no driver can be
+ * loaded; `STORAGE_CORRUPT` when the file is no database, is damaged, has our tables' names without being ours, or was written by a newer
+ * version (nothing is changed); `STORAGE_LOCKED` when others keep it locked; `STORAGE_UNAVAILABLE` when it cannot be opened or written (no
+ * such folder, read-only, disk full). From calls: the last two and `NOT_STARTED`; of them only an I/O error at the commit has effect unknown.
+ *
+ * Stored: tables `holdfast_meta` (`application` = `holdfast`, `schema` = 1), `holdfast_saga` (one row per saga), `holdfast_saga_record` (one per
+ * record, `data` JSON text), `holdfast_lease` (one per shard: owner, holder = JSON `[host, boot, pid namespace, pid, start]`, until, epoch).
+ * Times are REAL epoch milliseconds. Opening migrates them.
+ *
+ * @example
+ * ```ts
+ * const hf = holdfast({ service: 'shop', storage: sqliteStorage('./holdfast.db'), sagas: [flow] })
+ * ```
+ */
+export function sqliteStorage(database: string | SqliteHandle, options?: SqliteStorageOptions): Storage {
+  const read = checkOptions('sqliteStorage', options, rules)
+  const target = checkTarget(database, read.driver)
+  const session = new Session({
+    place: typeof target === 'string' ? target : 'the given SQLite handle',
+    connector: typeof target === 'string' ? () => connectPath(target, read.driver) : async () => () => besideHandle(target),
+    configure: ownSettings(read.durability, typeof target === 'string'),
+    clock: read.clock,
+    lockedMaxMs: read.lockedMaxMs,
+    checkedMaxBytes: read.checkedMaxBytes,
+  })
+  return {
+    engine: 'sqlite',
+    ports: ['sagaJournal'],
+    sagaJournal: new SqliteJournal(session, read.clock),
+    open: (signal) => session.open(signal),
+    migrate: async () => {},
+    health: () => session.health(),
+    close: () => session.close(),
+  }
+}
+
+/** A path is resolved now, so that a later change of the working directory moves nothing. */
+function checkTarget(database: unknown, driver: SqliteDriver | undefined): string | SqliteHandle {
+  const must = 'a path, or a handle of libsql, better-sqlite3 or node:sqlite'
+  if (isHandle(database)) {
+    if (driver !== undefined) throw invalidOption('sqliteStorage', 'driver', 'absent where a handle is given', driver)
+    return database
+  }
+  if (typeof database !== 'string' || database === '' || database.includes('\0'))
+    throw invalidOption('sqliteStorage', 'database', must, database)
+  if (/^[a-z][a-z0-9+.-]+:/i.test(database)) throw invalidOption('sqliteStorage', 'database', `${must}, not a URL`, database)
+  return database === ':memory:' ? database : resolve(database)
+}
