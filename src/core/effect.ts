@@ -17,10 +17,14 @@ export const succeeded = <T>(value: T): Outcome<T> => ({ ok: true, value })
 
 export const failedWith = (error: unknown): Outcome<never> => ({ ok: false, error, effect: effectOf(error) })
 
+/** The outcome of a call that a guard turned away: certainly nothing happened. */
+export const refused = (error: unknown): Outcome<never> => ({ ok: false, error, effect: 'none' })
+
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const code = (error as { code?: unknown }).code
   return typeof code === 'string' ? code : undefined
 }
 
-const causeOf = (error: unknown): unknown => (typeof error === 'object' && error !== null ? (error as { cause?: unknown }).cause : undefined)
+const causeOf = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null ? (error as { cause?: unknown }).cause : undefined

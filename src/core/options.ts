@@ -10,8 +10,9 @@ export interface Rule<T> {
 }
 export const REQUIRED: unique symbol = Symbol('required')
 
-type Rules = { readonly [name: string]: Rule<unknown> }
-type Read<R extends Rules> = { readonly [N in keyof R]: R[N] extends Rule<infer T> ? T : never }
+export type Rules = { readonly [name: string]: Rule<unknown> }
+/** What `checkOptions` returns for rules. */
+export type Read<R extends Rules> = { readonly [N in keyof R]: R[N] extends Rule<infer T> ? T : never }
 
 /**
  * Checks an options object once, at construction, and fills in the defaults.
@@ -66,7 +67,9 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   try {
     const name = value.constructor?.name
-    return name === undefined || name === 'Object' ? `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'no keys'}` : `a ${name}`
+    return name === undefined || name === 'Object'
+      ? `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'no keys'}`
+      : `a ${name}`
   } catch {
     return 'an object'
   }

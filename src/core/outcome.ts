@@ -2,9 +2,7 @@
 export type Effect = 'none' | 'unknown'
 
 /** The answer of a call as a value. `effect` says whether a failed call may have done something all the same. */
-export type Outcome<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: unknown; readonly effect: Effect }
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown; readonly effect: Effect }
 
 /** How a policy counts an outcome; `'ignore'` returns the permit and records nothing. */
 export type Verdict = 'success' | 'failure' | 'ignore'

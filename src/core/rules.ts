@@ -19,7 +19,8 @@ export const finite = (range: Range & { readonly default: number }): Rule<number
 export const durationMs = finite
 
 /** A share from 0 (exclusive where `min` says so) to 1. */
-export const ratio = (range: Range & { readonly default: number }): Rule<number> => number({ min: 0, max: 1, ...range }, Number.isFinite, 'a number')
+export const ratio = (range: Range & { readonly default: number }): Rule<number> =>
+  number({ min: 0, max: 1, ...range }, Number.isFinite, 'a number')
 
 function number(range: Range & { readonly default: number }, is: (n: number) => boolean, kind: string): Rule<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = range
@@ -61,7 +62,9 @@ export const optional = <T>(rule: Rule<T>): Rule<T | undefined> => ({ ...rule, a
 export const clock: Rule<Clock> = {
   must: 'a clock with nowMs, epochMs and setTimer',
   fits: (value) =>
-    typeof value === 'object' && value !== null && ['nowMs', 'epochMs', 'setTimer'].every((m) => typeof (value as Record<string, unknown>)[m] === 'function'),
+    typeof value === 'object' &&
+    value !== null &&
+    ['nowMs', 'epochMs', 'setTimer'].every((m) => typeof (value as Record<string, unknown>)[m] === 'function'),
   absent: defaultClock,
 }
 

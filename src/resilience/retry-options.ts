@@ -1,6 +1,6 @@
-import { checkOptions, invalidOption } from '../core/options.ts'
-import { durationMs, fn, oneOf, random, whole } from '../core/rules.ts'
 import { retryOf } from '../core/effect.ts'
+import { checkOptions, invalidOption, type Read, type Rules } from '../core/options.ts'
+import { durationMs, fn, oneOf, random, whole } from '../core/rules.ts'
 
 /** How to try again: the argument of `retry()` and the `retry` option of a step, a subscription, a projection, a command. */
 export interface RetryOptions {
@@ -26,20 +26,30 @@ export interface RetryPlan extends Required<RetryOptions> {
   delayAfterMs(attempt: number, error: unknown): number
 }
 
-/** @throws {HoldfastError} `INVALID_OPTIONS` (effect none) when an option is unknown or out of range. */
-export function retryPlan(owner: string, options: RetryOptions | undefined, defaults: { readonly attempts?: number } = {}): RetryPlan {
-  const checked = checkOptions(owner, options, {
-    attempts: whole({ min: 1, default: defaults.attempts ?? 3 }),
-    delayMs: durationMs({ default: 100 }),
-    delayMaxMs: durationMs({ default: 30_000 }),
-    backoff: oneOf(['constant', 'exponential'], 'exponential'),
-    elapsedMaxMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
-    retryIf: fn((error: unknown) => retryOf(error) === 'later'),
-    random,
-  })
+/**
+ * Checks retry options and fills in the defaults; `more` are rules for options that the owner has besides.
+ *
+ * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) when an option is unknown or out of range.
+ */
+export function retryPlan<R extends Rules = Record<never, never>>(
+  owner: string,
+  options: RetryOptions | undefined,
+  more?: R,
+): RetryPlan & Read<R> {
+  const checked = checkOptions(owner, options, { ...rules, ...more } as typeof rules & R) as Read<typeof rules> & Read<R>
   if (checked.delayMaxMs < checked.delayMs)
     throw invalidOption(owner, 'delayMaxMs', `at least delayMs (${checked.delayMs})`, checked.delayMaxMs)
   return { ...checked, delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)) }
+}
+
+const rules = {
+  attempts: whole({ min: 1, default: 3 }),
+  delayMs: durationMs({ default: 100 }),
+  delayMaxMs: durationMs({ default: 30_000 }),
+  backoff: oneOf(['constant', 'exponential'], 'exponential'),
+  elapsedMaxMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
+  retryIf: fn((error: unknown) => retryOf(error) === 'later'),
+  random,
 }
 
 function drawMs(plan: Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>, attempt: number): number {

@@ -1,0 +1,42 @@
+import { freshCtx } from './ctx.ts'
+import { frame, fuses } from './frame/frame.ts'
+import type { Next, Rescue } from './frame/types.ts'
+import type { GuardPart, Part, WrapPart } from './inside.ts'
+
+/** What the test suite inserts around every part, to show that composition has no blind spot. Null in production. */
+export const insertion: { wrap: ((next: Next) => Next) | null } = { wrap: null }
+
+/** Composes parts, outermost first, around `next`. Runs of guards are fused; a retry directly around a racing frame becomes its rescue. */
+export function compose(parts: readonly Part[], next: Next): Next {
+  let inner = inserted(next)
+  let run: GuardPart[] = []
+  for (const part of parts.toReversed()) {
+    if ('guard' in part) {
+      if (run.length > 0 && (insertion.wrap !== null || !fuses(part.guard, guardsOf(run)))) {
+        inner = inserted(framed(run, inner, null))
+        run = []
+      }
+      run.unshift(part)
+      continue
+    }
+    inner = inserted(wrapped(part, run, inner))
+    run = []
+  }
+  return run.length === 0 ? inner : framed(run, inner, null)
+}
+
+const guardsOf = (run: readonly GuardPart[]) => run.map((part) => part.guard)
+
+function framed(run: readonly GuardPart[], inner: Next, rescue: Rescue | null): Next {
+  const guarded = frame(guardsOf(run), inner, rescue)
+  return run.some((part) => part.foreign === true) ? (input, ctx, quiet) => guarded(input, ctx ?? freshCtx(), quiet) : guarded
+}
+
+function wrapped(part: WrapPart, run: readonly GuardPart[], inner: Next): Next {
+  if (run.length === 0) return part.wrap(inner)
+  const again = framed(run, inner, null)
+  const rescues = insertion.wrap === null && run.some(({ guard }) => guard.races === true && guard.clock === part.clock)
+  return part.rescue !== undefined && rescues ? framed(run, inner, part.rescue(again)) : part.wrap(again)
+}
+
+const inserted = (next: Next): Next => (insertion.wrap === null ? next : insertion.wrap(next))

@@ -1,0 +1,307 @@
+import type { Timer } from './clock.ts'
+import type { Context, ContextChange, TraceContext } from './context.ts'
+import { type HoldfastCode, HoldfastError, refusal } from './errors.ts'
+import { uuidv7 } from './ids.ts'
+import { changeMeta, type Meta, NO_META } from './meta.ts'
+import { joinSignal, leaveRing, leaveSignal, Ring, Waiting } from './waiting.ts'
+
+/** What few contexts need: made when the first of it is. */
+class More {
+  declare waits: Ring | null
+  declare controller: AbortController | null
+  declare over: boolean
+  declare reason: unknown
+  /** A caller's signal: this context is where it enters the tree. */
+  declare source: AbortSignal | null
+  declare link: Link | null
+  /** This context made its deadline, so it keeps the timer; armed only while somebody waits. */
+  declare arms: boolean
+  declare timer: Timer | null
+  declare joined: boolean
+  declare key: string | null
+  /** Where the idempotency key lives when the call began without a context and is being retried. */
+  declare origin: Ctx | null
+  declare pending: number
+  declare idle: (() => void) | null
+
+  constructor() {
+    this.waits = null
+    this.controller = null
+    this.over = false
+    this.reason = undefined
+    this.source = null
+    this.link = null
+    this.arms = false
+    this.timer = null
+    this.joined = false
+    this.key = null
+    this.origin = null
+    this.pending = 0
+    this.idle = null
+  }
+}
+
+/** Carries a signal's abort into a context. */
+class Link extends Waiting {
+  constructor(readonly ctx: Ctx) {
+    super()
+  }
+  abortedBy(reason: unknown): void {
+    this.ctx.abort(reason)
+  }
+}
+
+const KNOWN = new Set(['timeoutMs', 'attempt', 'idempotencyKey', 'tenant', 'keys', 'trace', 'correlationId', 'causationId', 'values'])
+
+/**
+ * The one implementation of `Context`: a node in a tree. It joins its parent (or a caller's signal, or a timer) only while somebody inside
+ * waits or has read `signal`, and leaves when the work and its holds have ended; a call nobody cancels touches nothing.
+ */
+export class Ctx extends Waiting implements Context {
+  declare readonly parent: Ctx | null
+  /** On the clock of `meta`; Infinity for none. */
+  declare deadlineMs: number
+  declare readonly attempt: number
+  declare readonly meta: Meta
+  /** Whether it, or anything above it, can be aborted. */
+  declare readonly live: boolean
+  declare more: More | null
+
+  constructor(parent: Ctx | null, deadlineMs: number, attempt: number, meta: Meta, live: boolean) {
+    super()
+    this.parent = parent
+    this.deadlineMs = deadlineMs
+    this.attempt = attempt
+    this.meta = meta
+    this.live = live
+    this.more = null
+    if (meta.extras !== null) Object.assign(this, meta.extras)
+  }
+
+  get tenant(): string | undefined {
+    return this.meta.tenant
+  }
+  get keys(): Readonly<Record<string, string>> {
+    return this.meta.keys
+  }
+  get trace(): TraceContext | undefined {
+    return this.meta.trace
+  }
+  get correlationId(): string | undefined {
+    return this.meta.correlationId
+  }
+  get causationId(): string | undefined {
+    return this.meta.causationId
+  }
+  get values(): ReadonlyMap<unknown, unknown> {
+    return this.meta.values
+  }
+
+  get remainingMs(): number {
+    return this.deadlineMs === Number.POSITIVE_INFINITY ? this.deadlineMs : Math.max(0, this.deadlineMs - this.meta.clock.nowMs())
+  }
+
+  get idempotencyKey(): string {
+    if (this.meta.idempotencyKey !== undefined) return this.meta.idempotencyKey
+    let top: Ctx = this
+    for (;;) {
+      const above: Ctx | null = top.parent ?? (top.more === null ? null : top.more.origin)
+      if (above === null) break
+      top = above
+    }
+    const more = top.rare
+    more.key ??= uuidv7(this.meta.clock.epochMs())
+    return more.key
+  }
+
+  get rare(): More {
+    this.more ??= new More()
+    return this.more
+  }
+
+  get aborted(): boolean {
+    if (!this.live) return false
+    for (let ctx: Ctx | null = this; ctx !== null && ctx.live; ctx = ctx.parent) if (ctx.overItself) return true
+    return false
+  }
+
+  /** Aborted here, not above. A source or a deadline counts also while nobody listens. */
+  get overItself(): boolean {
+    const more = this.more
+    if (more === null) return false
+    return more.over || more.source?.aborted === true || (more.arms && this.meta.clock.nowMs() >= this.deadlineMs)
+  }
+
+  /** Why it is aborted; undefined while it is not. */
+  get reason(): unknown {
+    for (let ctx: Ctx | null = this; ctx !== null && ctx.live; ctx = ctx.parent) {
+      if (!ctx.overItself) continue
+      const more = ctx.rare
+      return more.over ? more.reason : more.source?.aborted === true ? more.source.reason : deadlinePassed()
+    }
+    return undefined
+  }
+
+  get signal(): AbortSignal {
+    const more = this.rare
+    if (more.controller === null) {
+      const controller = (more.controller = new AbortController())
+      if (this.aborted) controller.abort(this.reason)
+      else this.joinUp()
+    }
+    return more.controller.signal
+  }
+
+  /** Joins those who are told of an abort. Told at once when it has already happened. */
+  listen(waiting: Waiting): void {
+    if (!this.live) return
+    if (this.aborted) {
+      waiting.abortedBy(this.reason)
+      return
+    }
+    const more = this.rare
+    more.waits ??= new Ring()
+    more.waits.join(waiting)
+    this.joinUp()
+  }
+
+  unlisten(waiting: Waiting): void {
+    if (waiting.prev === null) return
+    leaveRing(waiting)
+    this.restIfIdle()
+  }
+
+  /** The work and its holds have ended: nobody above has to tell us anything. */
+  end(): void {
+    this.leaveUp()
+  }
+
+  abort(reason: unknown): void {
+    const more = this.rare
+    if (more.over) return
+    more.over = true
+    more.reason = reason
+    this.leaveUp()
+    more.controller?.abort(reason)
+    more.waits?.fire(reason)
+  }
+
+  abortedBy(reason: unknown): void {
+    this.abort(reason)
+  }
+
+  child(attempt: number): Ctx {
+    return new Ctx(this, this.deadlineMs, attempt, this.meta, this.live)
+  }
+
+  with<X extends object>(change: X): this & X {
+    const extras: Record<string, unknown> = {}
+    for (const [name, value] of Object.entries(change)) {
+      if (KNOWN.has(name)) continue
+      if (name in this && !(this.meta.extras !== null && Object.hasOwn(this.meta.extras, name))) throw reserved(name)
+      extras[name] = value
+    }
+    const known = change as ContextChange
+    const meta = changeMeta(this.meta, Object.keys(extras).length > 0 ? { ...known, extras } : known)
+    return derive(this, meta, known.attempt ?? this.attempt, known.timeoutMs, undefined) as this & X
+  }
+
+  hold(work: PromiseLike<unknown>): void {
+    const done = (): void => this.held(-1)
+    this.held(1)
+    Promise.resolve(work).then(done, done)
+  }
+
+  /** Counts work that goes on after its call was answered, here and in everything above. */
+  held(change: 1 | -1): void {
+    for (let ctx: Ctx | null = this; ctx !== null; ctx = ctx.parent) {
+      const more = ctx.rare
+      more.pending += change
+      if (more.pending > 0 || more.idle === null) continue
+      const idle = more.idle
+      more.idle = null
+      idle()
+    }
+  }
+
+  /** Calls `then` when nothing is held any more: now, or once. */
+  whenIdle(then: () => void): void {
+    if (this.more === null || this.more.pending === 0) then()
+    else this.more.idle = then
+  }
+
+  /** Has itself told of aborts from above, from its source and by its deadline. */
+  joinUp(): void {
+    if (!this.live) return
+    if (this.prev === null && this.parent?.live === true) this.parent.listen(this)
+    const more = this.more
+    if (more === null || more.joined) return
+    more.joined = true
+    if (more.source !== null) joinSignal(more.source, (more.link ??= new Link(this)))
+    if (more.arms) more.timer = this.meta.clock.setTimer(() => this.abort(deadlinePassed()), this.remainingMs)
+  }
+
+  leaveUp(): void {
+    if (this.prev !== null) this.parent?.unlisten(this)
+    const more = this.more
+    if (more === null || !more.joined) return
+    more.joined = false
+    if (more.source !== null && more.link !== null) leaveSignal(more.source, more.link)
+    more.timer?.clear()
+    more.timer = null
+  }
+
+  restIfIdle(): void {
+    const more = this.more
+    if (more !== null && more.controller === null && (more.waits === null || more.waits.empty)) this.leaveUp()
+  }
+}
+
+const BRAND = Symbol.for('holdfast/context')
+Object.defineProperty(Ctx.prototype, BRAND, { value: true })
+
+/** Whether a value is a context of ours, of whichever copy of the package. */
+export const isContext = (value: unknown): value is Context =>
+  typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+
+/** Stands in for the caller's context while guards are asked, where a call began without one: it never aborts and has no deadline. */
+export const NOBODY: Ctx = /* @__PURE__ */ new Ctx(null, Number.POSITIVE_INFINITY, 1, NO_META, false)
+
+/** The context of a call that began without one. */
+export const freshCtx = (): Ctx => new Ctx(null, Number.POSITIVE_INFINITY, 1, NO_META, false)
+
+/** A context below `parent` (or a root) with its own source of abortion: a caller's signal, a deadline, or both. */
+export function derive(
+  parent: Ctx | null,
+  meta: Meta,
+  attempt: number,
+  timeoutMs: number | undefined,
+  source: AbortSignal | undefined,
+): Ctx {
+  const inherited = parent === null ? Number.POSITIVE_INFINITY : parent.deadlineMs
+  const mine = timeoutMs === undefined ? Number.POSITIVE_INFINITY : meta.clock.nowMs() + timeoutMs
+  const arms = mine < inherited
+  const live = parent?.live === true || arms || source !== undefined
+  const ctx = new Ctx(parent, arms ? mine : inherited, attempt, meta, live)
+  if (arms) ctx.rare.arms = true
+  if (source !== undefined) ctx.rare.source = source
+  return ctx
+}
+
+const deadlinePassed = (): HoldfastError => refusal('DEADLINE', 'the deadline has passed', { effect: 'unknown' })
+
+const reserved = (name: string): HoldfastError =>
+  new HoldfastError('INVALID_OPTIONS', `context.with: ${name} is a name of the context's own; choose another`, {
+    effect: 'none',
+    retry: 'never',
+    details: { option: name },
+  })
+
+/** The answer to a caller who gave up. `started`: whether the work had begun, so that something may have happened. */
+export function abortedError(ctx: Ctx, started: boolean): HoldfastError {
+  const reason = ctx.reason
+  const effect = started ? 'unknown' : 'none'
+  if (reason instanceof HoldfastError && (reason.code === 'DEADLINE' || reason.code === 'TIMEOUT'))
+    return refusal(reason.code as HoldfastCode, reason.message, { effect, cause: reason.cause })
+  return refusal('ABORTED', 'the caller gave up', { effect, retry: 'never', cause: reason })
+}

@@ -1,0 +1,28 @@
+import { defaultClock } from '../clock.ts'
+import type { Guard } from '../guard.ts'
+import { metaOn } from '../meta.ts'
+import { plainFrame } from './plain-frame.ts'
+import { racingFrame } from './racing-frame.ts'
+import type { Next, Racer, Rescue } from './types.ts'
+
+/** Runs `next` inside consecutive guards, outermost first, in one async frame. */
+export function frame(guards: readonly Guard[], next: Next, rescue: Rescue | null): Next {
+  const racerAt = guards.findIndex((guard) => guard.races === true)
+  const clock = guards[0]?.clock ?? defaultClock
+  const shape = {
+    guards,
+    timed: guards.some((guard) => guard.timed === true),
+    keeps: guards.some((guard) => guard.keeps === true),
+    clock,
+    meta: metaOn(clock),
+    racer: racerAt < 0 ? null : (guards[racerAt] as Racer),
+    racerAt,
+    rescue,
+  }
+  return racerAt < 0 ? plainFrame(shape, next) : racingFrame(shape, next)
+}
+
+/** Whether a guard may join the frame of the guards inside it: one clock, at most one racer. */
+export const fuses = (outer: Guard, inner: readonly Guard[]): boolean =>
+  (outer.clock ?? defaultClock) === (inner[0]?.clock ?? defaultClock) &&
+  !(outer.races === true && inner.some((guard) => guard.races === true))

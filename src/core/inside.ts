@@ -1,0 +1,41 @@
+import type { Clock } from './clock.ts'
+import type { Next, Rescue } from './frame/types.ts'
+import type { Guard } from './guard.ts'
+
+/** One policy as composition sees it. */
+export type Part = GuardPart | WrapPart
+
+export interface GuardPart {
+  readonly guard: Guard
+  /** Made by a user: it may read anything of a context, so it is given a real one. */
+  readonly foreign?: boolean
+}
+
+export interface WrapPart {
+  readonly name: string
+  /** Wraps a composed handler. Called once per composition. */
+  readonly wrap: (next: Next) => Next
+  /** Whose time it uses, where that matters to `rescue`. */
+  readonly clock?: Clock
+  /** Present on a retry: how it answers for a racing frame directly inside it. */
+  readonly rescue?: (again: Next) => Rescue
+  /** Whether it calls the work more than once. */
+  readonly repeats?: boolean
+}
+
+/** What a policy function carries: its parts outermost first, and what it composed for `run`. */
+export class Inside {
+  readonly parts: readonly Part[]
+  /** The composed `run`, made at the first call. */
+  running: Next | null = null
+  /** Whether `running` understands `quiet`. */
+  readonly quiet: boolean
+
+  constructor(parts: readonly Part[]) {
+    this.parts = parts
+    this.quiet = parts[0] !== undefined && 'guard' in parts[0]
+  }
+}
+
+/** Found by symbol, so that policies of the ESM and of the CommonJS copy compose with each other. */
+export const INSIDE: unique symbol = Symbol.for('holdfast/policy') as never

@@ -1,0 +1,148 @@
+import { ambientSeat, runAmbient } from './ambient.ts'
+import { compose } from './compose.ts'
+import { type Ctx, freshCtx } from './ctx.ts'
+import { failedWith, succeeded } from './effect.ts'
+import { HoldfastError } from './errors.ts'
+import type { Next } from './frame/types.ts'
+import type { AltOf, Policy, Recovery, RunOptions, Task, WrapOptions, Wrapper } from './handler.ts'
+import { INSIDE, Inside, type Part, type WrapPart } from './inside.ts'
+import { invalidOption, show } from './options.ts'
+import type { Outcome } from './outcome.ts'
+import { underContext } from './run-context.ts'
+import { wrapFunction, wrapMethods } from './wrap.ts'
+
+/** The innermost handler of `run`: the task itself. */
+const runTask: Next = (task, ctx) => {
+  const own = ctx ?? freshCtx()
+  return ambientSeat.storage === null ? (task as Task<unknown>)(own) : runAmbient(own, () => (task as Task<unknown>)(own))
+}
+
+const composed = (inside: Inside): Next => (inside.running ??= compose(inside.parts, runTask))
+
+const promised = (answer: unknown): Promise<unknown> => (answer instanceof Promise ? answer : Promise.resolve(answer))
+
+/** Calls a composed handler; a synchronous throw becomes a rejection. */
+export function invoke(call: Next, input: unknown, ctx: Ctx | undefined): Promise<unknown> {
+  try {
+    return promised(call(input, ctx))
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+interface Carrier {
+  readonly [INSIDE]: Inside
+}
+
+function notATask(task: unknown): HoldfastError {
+  return new HoldfastError('INVALID_INPUT', `run: the task must be a function, got ${show(task)}`, { effect: 'none', retry: 'never' })
+}
+
+/** What every policy inherits. One object for all of them: a policy itself is a function with a single property. */
+const methods = {
+  run(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<unknown> {
+    if (typeof task !== 'function') return Promise.reject(notATask(task))
+    const call = composed(this[INSIDE])
+    if (options === undefined && ambientSeat.storage === null) return invoke(call, task, undefined)
+    return underContext(call, task, options)
+  },
+
+  tryRun(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<Outcome<unknown>> {
+    if (this[INSIDE].quiet && options === undefined && ambientSeat.storage === null && typeof task === 'function') {
+      const answer = composed(this[INSIDE])(task, undefined, true)
+      // Only a frame that was asked to be quiet answers with something that is no promise.
+      return answer instanceof Promise ? answer.then(succeeded, failedWith) : Promise.resolve(answer as Outcome<unknown>)
+    }
+    return methods.run.call(this, task, options).then(succeeded, failedWith)
+  },
+
+  wrap(this: Carrier, fn: (...args: never[]) => PromiseLike<unknown>, options?: WrapOptions<unknown[]>): unknown {
+    return wrapFunction(this[INSIDE].parts, fn, options)
+  },
+
+  wrapMethods(this: Carrier, target: object, names: readonly PropertyKey[]): object {
+    return wrapMethods(this[INSIDE].parts, target, names)
+  },
+}
+
+const policyPrototype: object = Object.setPrototypeOf(methods, Function.prototype)
+
+/** A prototype for a kind of policy with readouts of its own: getters and methods find their guard with `guardOf(this)`. */
+export const policyKind = <K extends object>(members: K & ThisType<Policy & K>): K => Object.setPrototypeOf(members, policyPrototype)
+
+/** Makes a policy of parts, outermost first; `kind` adds readouts. */
+export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly Part[], kind: object = policyPrototype): P {
+  const inside = new Inside(parts)
+  const policy = (next: unknown): unknown => {
+    if (typeof next !== 'function') throw invalidOption('policy', 'the handler it wraps', 'a function', next)
+    const handler = compose(inside.parts, next as Next)
+    return (input: unknown, ctx?: Ctx) => {
+      if (ctx !== undefined && ctx.live === undefined)
+        return Promise.reject(invalidOption('policy', 'the context', 'made by createContext()', ctx))
+      return invoke(handler, input, ctx)
+    }
+  }
+  ;(policy as unknown as { [INSIDE]: Inside })[INSIDE] = inside
+  return Object.setPrototypeOf(policy, kind)
+}
+
+/** The parts of a policy, outermost first. @throws {HoldfastError} `INVALID_OPTIONS` (effect none) for anything else. */
+export function partsOf(owner: string, policy: unknown): readonly Part[] {
+  const inside = typeof policy === 'function' ? (policy as Partial<Carrier>)[INSIDE] : undefined
+  if (inside === undefined) throw invalidOption(owner, 'each policy', 'made by a policy factory or by policy()', policy)
+  return inside.parts
+}
+
+/** Whether a policy calls the work more than once: where the engine retries, such a policy would multiply the attempts. */
+export const containsRetry = (policy: Recovery<unknown>): boolean =>
+  partsOf('policy', policy).some((part) => 'repeats' in part && part.repeats === true)
+
+/**
+ * Makes a policy of your own from a function that wraps a handler.
+ *
+ * @param name - stands for it in errors and traces; 1 to 200 characters.
+ * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) when the name is empty or the wrapper is not a function.
+ * @example
+ * ```ts
+ * const timed = policy('timed', (next) => async function timed(input, ctx) {
+ *   const startMs = performance.now()
+ *   try {
+ *     return await next(input, ctx)
+ *   } finally {
+ *     histogram.record(performance.now() - startMs)
+ *   }
+ * })
+ * ```
+ */
+export function policy(name: string, wrapper: Wrapper): Policy {
+  if (typeof name !== 'string' || name === '') throw invalidOption('policy', 'name', 'a text of 1 to 200 characters', name)
+  if (typeof wrapper !== 'function') throw invalidOption(`policy ${name}`, 'wrapper', 'a function that takes a handler', wrapper)
+  return makePolicy([userPart(name, wrapper)])
+}
+
+function userPart(name: string, wrapper: Wrapper): WrapPart {
+  return {
+    name,
+    wrap: (next) => {
+      const handler = wrapper(next as never) as unknown
+      if (typeof handler !== 'function') throw invalidOption(`policy ${name}`, 'what its wrapper returns', 'a handler', handler)
+      return (input, ctx) => (handler as Next)(input, ctx ?? freshCtx())
+    },
+  }
+}
+
+/**
+ * Composes policies, outermost first. With a recovery among them the whole is a recovery. Any number, none included.
+ * Compose once and call often: consecutive guards become one frame.
+ *
+ * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) for something that is not a policy.
+ * @example
+ * ```ts
+ * const guard = policies(retry({ attempts: 3 }), circuitBreaker({ name: 'inventory' }), bulkhead({ concurrent: 20 }), timeout({ timeoutMs: 2_000 }))
+ * ```
+ */
+export function policies<const P extends readonly Recovery<unknown>[]>(
+  ...outermostFirst: P
+): [AltOf<P[number]>] extends [never] ? Policy : Recovery<AltOf<P[number]>> {
+  return makePolicy(outermostFirst.flatMap((each) => partsOf('policies', each))) as never
+}

@@ -1,0 +1,8 @@
+export type { BreakerEvents, BreakerState } from './breaker-guard.ts'
+export { type Bulkhead, type BulkheadOptions, bulkhead } from './bulkhead.ts'
+export { type CircuitBreaker, type CircuitBreakerOptions, circuitBreaker } from './circuit-breaker.ts'
+export { fallback } from './fallback.ts'
+export { retry } from './retry.ts'
+export type { RetryOptions } from './retry-options.ts'
+export { type TimeoutOptions, timeout } from './timeout.ts'
+export { type CountWindowOptions, consecutive, countWindow, type TimeWindowOptions, type Trip, timeWindow } from './trip.ts'

@@ -1,0 +1,131 @@
+import type { Clock } from '../core/clock.ts'
+import { abortedError, type Ctx, freshCtx } from '../core/ctx.ts'
+import { HoldfastError, isRefusal } from '../core/errors.ts'
+import type { Next } from '../core/frame/types.ts'
+import type { Policy } from '../core/handler.ts'
+import { makePolicy } from '../core/policy.ts'
+import { clock } from '../core/rules.ts'
+import { Waiting } from '../core/waiting.ts'
+import { type RetryOptions, type RetryPlan, retryPlan } from './retry-options.ts'
+
+/**
+ * Calls again when the work fails, with growing, jittered delays.
+ *
+ * Never waits past the context's deadline or `elapsedMaxMs`, and an abort ends a wait at once. A refusal of a guard inside (an open
+ * breaker, a full bulkhead) uses no attempt: it is waited out where a deadline or `elapsedMaxMs` bounds that, and thrown at once where
+ * nothing does. Every attempt has the same `ctx.idempotencyKey`; `ctx.attempt` counts from 1.
+ *
+ * @throws whatever the last attempt threw · {HoldfastError} `ABORTED` (effect unknown) when the caller gave up between attempts ·
+ * `INVALID_OPTIONS` (effect none).
+ * @example
+ * ```ts
+ * const guard = policies(retry({ attempts: 4, delayMs: 50, elapsedMaxMs: 5_000 }), timeout({ timeoutMs: 1_000 }))
+ * ```
+ * Source: exponential backoff with jitter, M. Brooker, "Exponential Backoff And Jitter" (2015).
+ */
+export function retry(options?: RetryOptions & { readonly clock?: Clock }): Policy {
+  const plan = retryPlan('retry', options, { clock })
+  const retrying = new Retrying(plan, plan.clock)
+  return makePolicy([
+    {
+      name: 'retry',
+      repeats: true,
+      clock: plan.clock,
+      wrap: (next) => (input, ctx) => retrying.first(next, input, ctx ?? freshCtx()),
+      rescue: (again) => (input, outer, error, call) => retrying.rest(again, input, outer ?? originOf(call), error, 1, call.enteredMs),
+    },
+  ])
+}
+
+/** The first attempt began without a context; from the second on there is one, and all share its idempotency key. */
+function originOf(first: Ctx): Ctx {
+  const origin = freshCtx()
+  if (first.more !== null) origin.rare.key = first.more.key
+  first.rare.origin = origin
+  return origin
+}
+
+class Retrying {
+  readonly #plan: RetryPlan
+  readonly #clock: Clock
+  constructor(plan: RetryPlan, clock: Clock) {
+    this.#plan = plan
+    this.#clock = clock
+  }
+
+  first(next: Next, input: unknown, ctx: Ctx): Promise<unknown> {
+    const startedMs = this.#plan.elapsedMaxMs === Number.POSITIVE_INFINITY ? Number.NaN : this.#clock.nowMs()
+    let answer: unknown
+    try {
+      answer = next(input, ctx)
+    } catch (error) {
+      return this.rest(next, input, ctx, error, 1, startedMs)
+    }
+    const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
+    return promise.then(undefined, (error: unknown) => this.rest(next, input, ctx, error, 1, startedMs))
+  }
+
+  /** Everything after the first failure. `attempt` have been used; `startedMs` is NaN where no one asked for the time. */
+  async rest(next: Next, input: unknown, ctx: Ctx, firstError: unknown, firstAttempt: number, startedMs: number): Promise<unknown> {
+    let error = firstError
+    let attempt = firstAttempt
+    for (;;) {
+      const turnedAway = isRefusal(error)
+      const delayMs = this.#delayMs(ctx, error, turnedAway, attempt, startedMs)
+      if (delayMs === undefined) throw error
+      if (delayMs > 0) await nap(delayMs, ctx, this.#clock)
+      if (ctx.aborted) throw abortedError(ctx, !turnedAway)
+      if (!turnedAway) attempt += 1
+      const own = ctx.child(attempt)
+      try {
+        return await next(input, own)
+      } catch (caught) {
+        error = caught
+      } finally {
+        own.whenIdle(() => own.end())
+      }
+    }
+  }
+
+  /** How long to wait before the next attempt; undefined when there is none. */
+  #delayMs(ctx: Ctx, error: unknown, turnedAway: boolean, attempt: number, startedMs: number): number | undefined {
+    if (error instanceof HoldfastError && error.code === 'ABORTED') return undefined
+    if (ctx.aborted || !this.#plan.retryIf(error)) return undefined
+    if (!turnedAway && attempt >= this.#plan.attempts) return undefined
+    const elapsedMs = Number.isNaN(startedMs) ? 0 : this.#clock.nowMs() - startedMs
+    const budgetMs = Math.min(ctx.remainingMs, this.#plan.elapsedMaxMs - elapsedMs)
+    if (turnedAway && budgetMs === Number.POSITIVE_INFINITY) return undefined
+    const drawnMs = this.#plan.delayAfterMs(attempt, error)
+    const delayMs = turnedAway ? Math.max(drawnMs, REFUSED_DELAY_MIN_MS) : drawnMs
+    return delayMs < budgetMs ? delayMs : undefined
+  }
+}
+
+/** A refusal costs its guard little and uses no attempt: without a floor, a delay of 0 would spin until the deadline. */
+const REFUSED_DELAY_MIN_MS = 10
+
+/** Resolves after `delayMs`, or as soon as the context is aborted. */
+function nap(delayMs: number, ctx: Ctx, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(() => {
+      ctx.unlisten(sleeper)
+      resolve()
+    }, delayMs)
+    const sleeper = new Sleeper(() => {
+      timer.clear()
+      resolve()
+    })
+    ctx.listen(sleeper)
+  })
+}
+
+class Sleeper extends Waiting {
+  readonly #wake: () => void
+  constructor(wake: () => void) {
+    super()
+    this.#wake = wake
+  }
+  abortedBy(): void {
+    this.#wake()
+  }
+}
