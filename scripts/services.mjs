@@ -10,15 +10,21 @@ const waitMaxMs = 60_000
 const daemon = (...command) => ['start-stop-daemon', '--start', '--oknodo', '--background', '--exec', ...command]
 const postgresVersion = () => readdirSync('/etc/postgresql').sort().at(-1)
 
-/** `binary` tells whether the package is there, `start` lists commands, `settle` makes an installation of our own usable by tests. */
+/**
+ * `binary` tells whether the package is there; `start` lists commands. What this script has installed itself is made usable by tests:
+ * `prepare` before its first start, `settle` after it.
+ */
 const engines = {
   postgres: {
     port: 5432,
     package: 'postgresql',
     binary: '/usr/bin/pg_ctlcluster',
     start: () => [['pg_ctlcluster', '--skip-systemctl-redirect', postgresVersion(), 'main', 'start']],
-    settle: () => [
+    prepare: () => [
+      ['pg_conftool', postgresVersion(), 'main', 'set', 'port', '5432'],
       ['sed', '-i', '-E', 's/^(host .*)scram-sha-256$/\\1trust/', `/etc/postgresql/${postgresVersion()}/main/pg_hba.conf`],
+    ],
+    settle: () => [
       ['pg_ctlcluster', '--skip-systemctl-redirect', postgresVersion(), 'main', 'reload'],
       ['runuser', '-u', 'postgres', '--', 'createdb', 'test'],
     ],
@@ -27,7 +33,10 @@ const engines = {
     port: 3306,
     package: 'mariadb-server',
     binary: '/usr/sbin/mariadbd',
-    start: () => [['install', '-d', '-o', 'mysql', '-g', 'mysql', '/run/mysqld'], daemon('/usr/sbin/mariadbd')],
+    start: () => [
+      ['install', '-d', '-o', 'mysql', '-g', 'mysql', '/run/mysqld'],
+      daemon('/usr/sbin/mariadbd', '--', '--user=mysql', '--bind-address=127.0.0.1'),
+    ],
     settle: () => [['mariadb', '-e', "create database if not exists test; alter user root@localhost identified by ''"]],
   },
   redis: {
@@ -99,11 +108,13 @@ function install(names) {
 }
 
 async function startOne(name, installed) {
-  const { port, start, settle } = engines[name]
+  const { port, start, prepare, settle } = engines[name]
+  const runAll = (commands) => commands?.().forEach(run)
+  if (installed) runAll(prepare)
   // The package's own script may have started it.
-  if (!(await answers(port))) for (const command of start()) run(command)
+  if (!(await answers(port))) runAll(start)
   await waitFor(port)
-  if (installed && settle) for (const command of settle()) run(command)
+  if (installed) runAll(settle)
   console.log(`${name}: started on 127.0.0.1:${port}`)
 }
 
