@@ -78,7 +78,14 @@ export class Connection {
   }
 
   close(): void {
-    this.#own?.close()
+    if (this.#own === undefined) return
+    try {
+      // libsql keeps a closed connection until its statements are collected, so that closing alone would leave everything in the log.
+      this.#own.exec('pragma wal_checkpoint(truncate)')
+    } catch {
+      // Others are at work, or the file cannot be written: what is committed is in the log.
+    }
+    this.#own.close()
   }
 
   /** libsql ends the process for a boolean and rounds large integers silently, so no such value reaches a driver. */

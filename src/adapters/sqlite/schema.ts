@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import type { HoldfastError } from '../../core/errors.ts'
 import { asNumber, asText, type Connection } from './connection.ts'
 import { corrupt, unavailable } from './errors.ts'
 
@@ -63,11 +64,14 @@ function versionOf(connection: Connection, present: readonly string[]): number {
   if (meta.get('application') !== 'holdfast') throw foreign('it has a table holdfast_meta that holdfast did not make')
   const version = Number(meta.get('schema'))
   if (!Number.isSafeInteger(version) || version < 1) throw foreign(`its schema version is ${meta.get('schema') ?? 'missing'}`)
-  if (version > VERSION) throw foreign(`a newer version of holdfast wrote it (schema ${version}, this one knows ${VERSION})`)
+  if (version > VERSION) throw newer(connection, version)
   const missing = TABLES.filter((name) => !present.includes(name))
   if (missing.length > 0) throw foreign(`its table ${missing.join(', ')} is missing`)
   return version
 }
+
+const newer = (connection: Connection, version: number): HoldfastError =>
+  corrupt(connection.place, `a newer version of holdfast wrote it (schema ${version}, this one knows ${VERSION})`)
 
 function checkPages(connection: Connection, checkedMaxBytes: number): void {
   const pages = asNumber(connection.prepare('pragma page_count').get()?.page_count)
@@ -77,18 +81,18 @@ function checkPages(connection: Connection, checkedMaxBytes: number): void {
   if (found !== 'ok') throw corrupt(connection.place, `its pages are damaged: ${found.replace(/\s*\n\s*/g, ' ')}`)
 }
 
-/** Takes the write lock even when there is nothing to do, so that a file that cannot be written is refused now and not at the first saga. */
+/** Writes even when there is nothing to do, so that a file that cannot be written is refused now and not at the first saga. */
 export function migrate(connection: Connection): void {
   connection.write(() => {
-    // Another process may have come between.
-    const version = inspectMeta(connection)
-    if (version >= VERSION) return
-    for (const sql of MIGRATIONS.slice(version)) connection.exec(sql)
+    // Read again: another process, of another version too, may have come between.
+    const stored = storedVersion(connection)
+    if (stored > VERSION) throw newer(connection, stored)
+    for (const sql of MIGRATIONS.slice(stored)) connection.exec(sql)
     connection.prepare("insert or replace into holdfast_meta (key, value) values ('schema', ?)").run(String(VERSION))
   })
 }
 
-function inspectMeta(connection: Connection): number {
+function storedVersion(connection: Connection): number {
   const there = connection.prepare("select name from sqlite_schema where name = 'holdfast_meta'").get()
   if (there === undefined) return 0
   return Number(connection.prepare("select value from holdfast_meta where key = 'schema'").get()?.value)
