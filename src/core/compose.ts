@@ -1,5 +1,4 @@
-import { freshCtx } from './ctx.ts'
-import { frame, fuses } from './frame/frame.ts'
+import { frame, fuses as fusesGuards } from './frame/frame.ts'
 import type { Next, Rescue } from './frame/types.ts'
 import type { GuardPart, Part, WrapPart } from './inside.ts'
 
@@ -12,7 +11,7 @@ export function compose(parts: readonly Part[], next: Next): Next {
   let run: GuardPart[] = []
   for (const part of parts.toReversed()) {
     if ('guard' in part) {
-      if (run.length > 0 && (insertion.wrap !== null || !fuses(part.guard, guardsOf(run)))) {
+      if (run.length > 0 && (insertion.wrap !== null || !fuses(part, run))) {
         inner = inserted(framed(run, inner, null))
         run = []
       }
@@ -25,17 +24,21 @@ export function compose(parts: readonly Part[], next: Next): Next {
   return run.length === 0 ? inner : framed(run, inner, null)
 }
 
+/** A user's guard inside one of ours needs the context that a frame makes, so it begins a frame of its own. */
+const fuses = (outer: GuardPart, run: readonly GuardPart[]): boolean =>
+  (outer.foreign === true || run[0]?.foreign !== true) && fusesGuards(outer.guard, guardsOf(run))
+
 const guardsOf = (run: readonly GuardPart[]) => run.map((part) => part.guard)
 
 function framed(run: readonly GuardPart[], inner: Next, rescue: Rescue | null): Next {
-  const guarded = frame(guardsOf(run), inner, rescue)
-  return run.some((part) => part.foreign === true) ? (input, ctx, quiet) => guarded(input, ctx ?? freshCtx(), quiet) : guarded
+  return frame(guardsOf(run), inner, rescue)
 }
 
 function wrapped(part: WrapPart, run: readonly GuardPart[], inner: Next): Next {
   if (run.length === 0) return part.wrap(inner)
   const again = framed(run, inner, null)
-  const rescues = insertion.wrap === null && run.some(({ guard }) => guard.races === true && guard.clock === part.clock)
+  const rescues =
+    insertion.wrap === null && run[0]?.foreign !== true && run.some(({ guard }) => guard.races === true && guard.clock === part.clock)
   return part.rescue !== undefined && rescues ? framed(run, inner, part.rescue(again)) : part.wrap(again)
 }
 

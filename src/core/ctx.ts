@@ -11,6 +11,8 @@ class More {
   declare controller: AbortController | null
   declare over: boolean
   declare reason: unknown
+  /** Told by the parent, while somebody here waits. */
+  declare up: Link | null
   /** A caller's signal: this context is where it enters the tree. */
   declare source: AbortSignal | null
   declare link: Link | null
@@ -29,6 +31,7 @@ class More {
     this.controller = null
     this.over = false
     this.reason = undefined
+    this.up = null
     this.source = null
     this.link = null
     this.arms = false
@@ -41,13 +44,13 @@ class More {
   }
 }
 
-/** Carries a signal's abort into a context. */
+/** Carries an abort into a context: from its parent, from a caller's signal. */
 class Link extends Waiting {
   constructor(readonly ctx: Ctx) {
     super()
   }
   abortedBy(reason: unknown): void {
-    this.ctx.abort(reason)
+    this.ctx.abortedBy(reason)
   }
 }
 
@@ -57,20 +60,19 @@ const KNOWN = new Set(['timeoutMs', 'attempt', 'idempotencyKey', 'tenant', 'keys
  * The one implementation of `Context`: a node in a tree. It joins its parent (or a caller's signal, or a timer) only while somebody inside
  * waits or has read `signal`, and leaves when the work and its holds have ended; a call nobody cancels touches nothing.
  */
-export class Ctx extends Waiting implements Context {
+export class Ctx implements Context {
   declare readonly parent: Ctx | null
-  /** On the clock of `meta`; Infinity for none. */
-  declare deadlineMs: number
+  /** The deadline on the clock of `meta`; null for none, which costs no boxed number. */
+  declare limitMs: number | null
   declare readonly attempt: number
   declare readonly meta: Meta
   /** Whether it, or anything above it, can be aborted. */
   declare readonly live: boolean
   declare more: More | null
 
-  constructor(parent: Ctx | null, deadlineMs: number, attempt: number, meta: Meta, live: boolean) {
-    super()
+  constructor(parent: Ctx | null, limitMs: number | null, attempt: number, meta: Meta, live: boolean) {
     this.parent = parent
-    this.deadlineMs = deadlineMs
+    this.limitMs = limitMs
     this.attempt = attempt
     this.meta = meta
     this.live = live
@@ -98,7 +100,7 @@ export class Ctx extends Waiting implements Context {
   }
 
   get remainingMs(): number {
-    return this.deadlineMs === Number.POSITIVE_INFINITY ? this.deadlineMs : Math.max(0, this.deadlineMs - this.meta.clock.nowMs())
+    return this.limitMs === null ? Number.POSITIVE_INFINITY : Math.max(0, this.limitMs - this.meta.clock.nowMs())
   }
 
   get idempotencyKey(): string {
@@ -121,7 +123,7 @@ export class Ctx extends Waiting implements Context {
 
   get aborted(): boolean {
     if (!this.live) return false
-    for (let ctx: Ctx | null = this; ctx !== null && ctx.live; ctx = ctx.parent) if (ctx.overItself) return true
+    for (let ctx: Ctx | null = this; ctx?.live; ctx = ctx.parent) if (ctx.overItself) return true
     return false
   }
 
@@ -129,12 +131,12 @@ export class Ctx extends Waiting implements Context {
   get overItself(): boolean {
     const more = this.more
     if (more === null) return false
-    return more.over || more.source?.aborted === true || (more.arms && this.meta.clock.nowMs() >= this.deadlineMs)
+    return more.over || more.source?.aborted === true || (more.arms && this.remainingMs === 0)
   }
 
   /** Why it is aborted; undefined while it is not. */
   get reason(): unknown {
-    for (let ctx: Ctx | null = this; ctx !== null && ctx.live; ctx = ctx.parent) {
+    for (let ctx: Ctx | null = this; ctx?.live; ctx = ctx.parent) {
       if (!ctx.overItself) continue
       const more = ctx.rare
       return more.over ? more.reason : more.source?.aborted === true ? more.source.reason : deadlinePassed()
@@ -145,7 +147,8 @@ export class Ctx extends Waiting implements Context {
   get signal(): AbortSignal {
     const more = this.rare
     if (more.controller === null) {
-      const controller = (more.controller = new AbortController())
+      const controller = new AbortController()
+      more.controller = controller
       if (this.aborted) controller.abort(this.reason)
       else this.joinUp()
     }
@@ -191,7 +194,7 @@ export class Ctx extends Waiting implements Context {
   }
 
   child(attempt: number): Ctx {
-    return new Ctx(this, this.deadlineMs, attempt, this.meta, this.live)
+    return new Ctx(this, this.limitMs, attempt, this.meta, this.live)
   }
 
   with<X extends object>(change: X): this & X {
@@ -233,19 +236,25 @@ export class Ctx extends Waiting implements Context {
   /** Has itself told of aborts from above, from its source and by its deadline. */
   joinUp(): void {
     if (!this.live) return
-    if (this.prev === null && this.parent?.live === true) this.parent.listen(this)
-    const more = this.more
-    if (more === null || more.joined) return
+    const more = this.rare
+    if (more.joined) return
     more.joined = true
-    if (more.source !== null) joinSignal(more.source, (more.link ??= new Link(this)))
+    if (this.parent?.live === true) {
+      more.up ??= new Link(this)
+      this.parent.listen(more.up)
+    }
+    if (more.source !== null) {
+      more.link ??= new Link(this)
+      joinSignal(more.source, more.link)
+    }
     if (more.arms) more.timer = this.meta.clock.setTimer(() => this.abort(deadlinePassed()), this.remainingMs)
   }
 
   leaveUp(): void {
-    if (this.prev !== null) this.parent?.unlisten(this)
     const more = this.more
     if (more === null || !more.joined) return
     more.joined = false
+    if (more.up !== null) this.parent?.unlisten(more.up)
     if (more.source !== null && more.link !== null) leaveSignal(more.source, more.link)
     more.timer?.clear()
     more.timer = null
@@ -265,10 +274,10 @@ export const isContext = (value: unknown): value is Context =>
   typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
 
 /** Stands in for the caller's context while guards are asked, where a call began without one: it never aborts and has no deadline. */
-export const NOBODY: Ctx = /* @__PURE__ */ new Ctx(null, Number.POSITIVE_INFINITY, 1, NO_META, false)
+export const NOBODY: Ctx = /* @__PURE__ */ new Ctx(null, null, 1, NO_META, false)
 
 /** The context of a call that began without one. */
-export const freshCtx = (): Ctx => new Ctx(null, Number.POSITIVE_INFINITY, 1, NO_META, false)
+export const freshCtx = (): Ctx => new Ctx(null, null, 1, NO_META, false)
 
 /** A context below `parent` (or a root) with its own source of abortion: a caller's signal, a deadline, or both. */
 export function derive(
@@ -278,11 +287,11 @@ export function derive(
   timeoutMs: number | undefined,
   source: AbortSignal | undefined,
 ): Ctx {
-  const inherited = parent === null ? Number.POSITIVE_INFINITY : parent.deadlineMs
-  const mine = timeoutMs === undefined ? Number.POSITIVE_INFINITY : meta.clock.nowMs() + timeoutMs
-  const arms = mine < inherited
+  const inheritedMs = parent === null ? null : parent.limitMs
+  const mineMs = timeoutMs === undefined ? null : meta.clock.nowMs() + timeoutMs
+  const arms = mineMs !== null && (inheritedMs === null || mineMs < inheritedMs)
   const live = parent?.live === true || arms || source !== undefined
-  const ctx = new Ctx(parent, arms ? mine : inherited, attempt, meta, live)
+  const ctx = new Ctx(parent, arms ? mineMs : inheritedMs, attempt, meta, live)
   if (arms) ctx.rare.arms = true
   if (source !== undefined) ctx.rare.source = source
   return ctx

@@ -15,6 +15,7 @@ export type HoldfastCode =
   | 'NOT_REGISTERED'
   | 'NOT_STARTED'
   | 'PACKAGE_MISSING'
+  | 'QUEUE_FULL'
   | 'QUEUE_TIMEOUT'
   | 'RETRIES_TWICE'
   | 'SAGA_ID_REUSED'
@@ -76,9 +77,9 @@ export class HoldfastError extends Error {
 
   // Not declared as static members: a declared `[Symbol.hasInstance]` breaks the narrowing of `instanceof` for TypeScript users.
   static {
-    Object.defineProperty(this.prototype, BRAND, { value: true })
-    Object.defineProperty(this.prototype, 'name', { value: 'HoldfastError', writable: true, configurable: true })
-    Object.defineProperty(this, Symbol.hasInstance, {
+    Object.defineProperty(HoldfastError.prototype, BRAND, { value: true })
+    Object.defineProperty(HoldfastError.prototype, 'name', { value: 'HoldfastError', writable: true, configurable: true })
+    Object.defineProperty(HoldfastError, Symbol.hasInstance, {
       value: (x: unknown) => typeof x === 'object' && x !== null && (x as Record<symbol, unknown>)[BRAND] === true,
     })
   }

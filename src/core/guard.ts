@@ -5,8 +5,6 @@ import type { Waiting } from './waiting.ts'
 
 /** A context as guards see it: what a queue needs, without making an AbortSignal. */
 export interface GuardContext extends Context {
-  /** On the clock of the context; Infinity for none. */
-  readonly deadlineMs: number
   /** Whether it can be aborted at all. */
   readonly live: boolean
   readonly reason: unknown
@@ -23,6 +21,16 @@ export interface Permit {
   leave(ok: boolean, result: unknown, enteredMs: number, nowMs: number): void
   /** The work, and whatever it holds, is over. Once, after `leave`. Between the two the call is abandoned. Never throws. */
   release?(): void
+  /**
+   * `leave` bound as the two callbacks of a promise, made once per permit: a frame of this one guard then makes no closure per call.
+   * Only for permits without `release` whose `leave` needs no times.
+   */
+  readonly bound?: BoundLeave | undefined
+}
+
+export interface BoundLeave {
+  readonly ok: (value: unknown) => unknown
+  readonly bad: (error: unknown) => never
 }
 
 /**

@@ -19,6 +19,8 @@ export interface WrapPart {
   readonly clock?: Clock
   /** Present on a retry: how it answers for a racing frame directly inside it. */
   readonly rescue?: (again: Next) => Rescue
+  /** It may read anything of a context, so it is given a real one. */
+  readonly foreign?: boolean
   /** Whether it calls the work more than once. */
   readonly repeats?: boolean
 }
@@ -30,10 +32,14 @@ export class Inside {
   running: Next | null = null
   /** Whether `running` understands `quiet`. */
   readonly quiet: boolean
+  /** Whether a call that has no context needs one made: nobody inside makes it, or the outermost part is a user's. */
+  readonly needsContext: boolean
 
   constructor(parts: readonly Part[]) {
     this.parts = parts
-    this.quiet = parts[0] !== undefined && 'guard' in parts[0]
+    const outermost = parts[0]
+    this.quiet = outermost !== undefined && 'guard' in outermost
+    this.needsContext = outermost === undefined || outermost.foreign === true
   }
 }
 

@@ -12,10 +12,8 @@ import { underContext } from './run-context.ts'
 import { wrapFunction, wrapMethods } from './wrap.ts'
 
 /** The innermost handler of `run`: the task itself. */
-const runTask: Next = (task, ctx) => {
-  const own = ctx ?? freshCtx()
-  return ambientSeat.storage === null ? (task as Task<unknown>)(own) : runAmbient(own, () => (task as Task<unknown>)(own))
-}
+const runTask: Next = (task, ctx) =>
+  ambientSeat.storage === null ? (task as Task<unknown>)(ctx as Ctx) : runAmbient(ctx as Ctx, () => (task as Task<unknown>)(ctx as Ctx))
 
 const composed = (inside: Inside): Next => (inside.running ??= compose(inside.parts, runTask))
 
@@ -42,14 +40,16 @@ function notATask(task: unknown): HoldfastError {
 const methods = {
   run(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<unknown> {
     if (typeof task !== 'function') return Promise.reject(notATask(task))
-    const call = composed(this[INSIDE])
-    if (options === undefined && ambientSeat.storage === null) return invoke(call, task, undefined)
-    return underContext(call, task, options)
+    const inside = this[INSIDE]
+    const call = composed(inside)
+    const plain = options === undefined && ambientSeat.storage === null
+    return plain ? invoke(call, task, inside.needsContext ? freshCtx() : undefined) : underContext(call, task, options)
   },
 
   tryRun(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<Outcome<unknown>> {
-    if (this[INSIDE].quiet && options === undefined && ambientSeat.storage === null && typeof task === 'function') {
-      const answer = composed(this[INSIDE])(task, undefined, true)
+    const inside = this[INSIDE]
+    if (inside.quiet && options === undefined && ambientSeat.storage === null && typeof task === 'function') {
+      const answer = composed(inside)(task, inside.needsContext ? freshCtx() : undefined, true)
       // Only a frame that was asked to be quiet answers with something that is no promise.
       return answer instanceof Promise ? answer.then(succeeded, failedWith) : Promise.resolve(answer as Outcome<unknown>)
     }
@@ -79,7 +79,7 @@ export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly
     return (input: unknown, ctx?: Ctx) => {
       if (ctx !== undefined && ctx.live === undefined)
         return Promise.reject(invalidOption('policy', 'the context', 'made by createContext()', ctx))
-      return invoke(handler, input, ctx)
+      return invoke(handler, input, ctx ?? (inside.needsContext ? freshCtx() : undefined))
     }
   }
   ;(policy as unknown as { [INSIDE]: Inside })[INSIDE] = inside
@@ -123,10 +123,11 @@ export function policy(name: string, wrapper: Wrapper): Policy {
 function userPart(name: string, wrapper: Wrapper): WrapPart {
   return {
     name,
+    foreign: true,
     wrap: (next) => {
       const handler = wrapper(next as never) as unknown
       if (typeof handler !== 'function') throw invalidOption(`policy ${name}`, 'what its wrapper returns', 'a handler', handler)
-      return (input, ctx) => (handler as Next)(input, ctx ?? freshCtx())
+      return handler as Next
     },
   }
 }

@@ -1,6 +1,6 @@
 import { ambientContext } from './ambient.ts'
 import { contextRules } from './create-context.ts'
-import { abortedError, type Ctx, derive, isContext } from './ctx.ts'
+import { abortedError, type Ctx, derive, freshCtx, isContext } from './ctx.ts'
 import type { Next } from './frame/types.ts'
 import type { RunOptions } from './handler.ts'
 import { changeMeta, NO_META } from './meta.ts'
@@ -27,25 +27,27 @@ class Edge extends Waiting {
 
 /** Finds the context of a call: handed in, ambient, or fresh; changed as the options say. */
 export function contextFor(options: RunOptions | undefined): Ctx | undefined {
-  const given = options === undefined ? undefined : checkOptions('run', options, rules)
-  const parent = given?.context ?? (ambientContext() as Ctx | undefined)
-  if (given === undefined || isEmpty(given)) return parent
-  const meta = changeMeta(parent?.meta ?? NO_META, {
-    ...(given.keys === undefined ? {} : { keys: given.keys }),
-    ...(given.idempotencyKey === undefined ? {} : { idempotencyKey: given.idempotencyKey }),
-  })
-  return derive(parent ?? null, meta, parent?.attempt ?? 1, given.timeoutMs, given.signal)
+  if (options === undefined) return ambientContext() as Ctx | undefined
+  for (const name in options) if (!fits(name as keyof RunOptions, options)) checkOptions('run', options, rules)
+  const { signal, timeoutMs, keys, idempotencyKey } = options
+  const parent = (options.context ?? ambientContext() ?? null) as Ctx | null
+  const changed = keys !== undefined || idempotencyKey !== undefined
+  if (!changed && signal === undefined && timeoutMs === undefined) return parent ?? undefined
+  const base = parent?.meta ?? NO_META
+  const meta = changed ? changeMeta(base, { keys, idempotencyKey }) : base
+  return derive(parent, meta, parent?.attempt ?? 1, timeoutMs, signal)
 }
 
-const isEmpty = (given: { readonly [N in keyof RunOptions]: RunOptions[N] | undefined }): boolean =>
-  given.keys === undefined && given.idempotencyKey === undefined && given.timeoutMs === undefined && given.signal === undefined
+/** The same rules as `checkOptions`, without its bookkeeping: that one only has to word the error. */
+const fits = (name: keyof RunOptions, options: RunOptions): boolean =>
+  options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && rules[name].fits(options[name])
 
 /** Calls a composed handler under the context the options ask for. */
 export function underContext(call: Next, input: unknown, options: RunOptions | undefined): Promise<unknown> {
-  let ctx: Ctx | undefined
+  let ctx: Ctx
   try {
-    ctx = contextFor(options)
-    if (ctx?.live !== true) {
+    ctx = contextFor(options) ?? freshCtx()
+    if (!ctx.live) {
       const answer = call(input, ctx)
       return answer instanceof Promise ? answer : Promise.resolve(answer)
     }

@@ -1,6 +1,6 @@
 import { compose } from './compose.ts'
 import type { Context } from './context.ts'
-import type { Ctx } from './ctx.ts'
+import { type Ctx, freshCtx } from './ctx.ts'
 import type { Next } from './frame/types.ts'
 import type { Handler, Layer, Recovery, Wrapper } from './handler.ts'
 import { INSIDE, type Inside, type Part } from './inside.ts'
@@ -44,7 +44,7 @@ class Parts {
   handle(handler: unknown): Next {
     if (typeof handler !== 'function') throw invalidOption('stack', 'the handler', 'a function', handler)
     const call = compose(this.#parts, handler as Next)
-    return (input: unknown, ctx: Ctx | undefined) => invoke(call, input, ctx)
+    return (input: unknown, ctx: Ctx | undefined) => invoke(call, input, ctx ?? freshCtx())
   }
 }
 
@@ -52,6 +52,7 @@ function layerPart(layer: (next: unknown) => unknown): Part {
   const name = layer.name === '' ? 'layer' : layer.name
   return {
     name,
+    foreign: true,
     wrap: (next) => {
       const handler = layer(next)
       if (typeof handler !== 'function') throw invalidOption(`stack: ${name}`, 'what it returns', 'a handler', handler)

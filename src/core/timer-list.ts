@@ -5,7 +5,8 @@ import { type Sweepable, sweepLater } from './sweep.ts'
 export interface Due {
   due: Due | null
   dueBefore: Due | null
-  dueMs: number
+  /** When, on the list's clock; fixed while it is in the list. */
+  readonly dueMs: number
   fire(): void
 }
 
@@ -30,8 +31,8 @@ export class TimerList implements Sweepable {
     return this.#first === null
   }
 
-  add(entry: Due, nowMs: number): void {
-    entry.dueMs = nowMs + this.#delayMs
+  /** `entry` has to be due after the list's delay from now. */
+  add(entry: Due): void {
     entry.dueBefore = this.#last
     if (this.#last === null) this.#first = entry
     else this.#last.due = entry

@@ -3,7 +3,7 @@ import { diagnostics } from '../core/diagnostics.ts'
 import { failedWith, succeeded } from '../core/effect.ts'
 import { HoldfastError, refusal } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
-import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
+import type { BoundLeave, Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import type { Outcome, Verdict } from '../core/outcome.ts'
 import type { Tally, Trip } from './trip.ts'
 
@@ -31,9 +31,23 @@ interface Settings {
 
 /** The permit of every call admitted while closed, until the breaker leaves that state: late outcomes find another epoch. */
 class ClosedEpoch implements Permit {
+  readonly bound: BoundLeave | undefined
   readonly #breaker: BreakerGuard
   constructor(breaker: BreakerGuard) {
     this.#breaker = breaker
+    this.bound = breaker.timed ? undefined : this.#bind()
+  }
+  #bind(): BoundLeave {
+    return {
+      ok: (value) => {
+        this.#breaker.told(this, true, value, 0, 0)
+        return value
+      },
+      bad: (error) => {
+        this.#breaker.told(this, false, error, 0, 0)
+        throw error
+      },
+    }
   }
   leave(ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
     this.#breaker.told(this, ok, result, enteredMs, nowMs)

@@ -56,11 +56,11 @@ class TimeoutGuard implements Racer {
   }
 
   arm(call: RacingCall, nowMs: number): HoldfastError | undefined {
-    const deadlineMs = call.deadlineOnFrame(nowMs)
-    if (deadlineMs <= nowMs) return refusal('DEADLINE', `${this.name}: the deadline had passed before the call`)
-    if (deadlineMs <= nowMs + this.#timeoutMs) return undefined
-    call.deadlineMs = nowMs + this.#timeoutMs
-    this.#armed.add(call, nowMs)
+    const limitMs = call.limitOnFrame(nowMs)
+    if (limitMs !== null && limitMs <= nowMs) return refusal('DEADLINE', `${this.name}: the deadline had passed before the call`)
+    if (limitMs !== null && limitMs <= nowMs + this.#timeoutMs) return undefined
+    call.limitMs = nowMs + this.#timeoutMs
+    this.#armed.add(call)
     return undefined
   }
 

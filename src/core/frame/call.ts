@@ -10,7 +10,7 @@ type Entered = Refusal | undefined
 let takenResolve: (value: unknown) => void
 let takenReject: (error: unknown) => void
 /** An executor that hands its functions to the `Call` made next, so that no closure is needed per call. */
-const take = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+export const take = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
   takenResolve = resolve
   takenReject = reject
 }
@@ -22,41 +22,37 @@ const take = (resolve: (value: unknown) => void, reject: (error: unknown) => voi
 export class Call extends Ctx implements Due, RacingCall {
   declare due: Due | null
   declare dueBefore: Due | null
-  declare dueMs: number
   declare readonly frame: Frame
-  declare readonly outer: Ctx | undefined
   declare readonly input: unknown
   declare readonly permits: Permit[]
+  declare admitted: number
   /** When each guard admitted, where they differ because one of them waited. */
   declare times: number[] | null
   declare readonly enteredMs: number
   /** Guards [0, left) have been told that the caller is answered. */
   declare left: number
   declare answered: boolean
-  declare readonly promise: Promise<unknown>
   declare readonly resolve: (value: unknown) => void
   declare readonly reject: (error: unknown) => void
 
   constructor(frame: Frame, outer: Ctx | undefined, input: unknown, nowMs: number) {
     super(
       outer ?? null,
-      outer === undefined ? Number.POSITIVE_INFINITY : outer.deadlineMs,
+      outer === undefined ? null : outer.limitMs,
       outer === undefined ? 1 : outer.attempt,
       outer === undefined ? frame.meta : outer.meta,
       frame.racer !== null || outer?.live === true,
     )
     this.due = null
     this.dueBefore = null
-    this.dueMs = 0
     this.frame = frame
-    this.outer = outer
     this.input = input
-    this.permits = []
+    this.permits = new Array(frame.guards.length)
+    this.admitted = 0
     this.times = null
     this.enteredMs = nowMs
     this.left = 0
     this.answered = false
-    this.promise = new Promise(take)
     this.resolve = takenResolve
     this.reject = takenReject
   }
@@ -72,7 +68,7 @@ export class Call extends Ctx implements Due, RacingCall {
         continue
       }
       // Guards outside the racer see the caller's context, those inside see the one that the racer can abort.
-      const ctx = at > racerAt && racer !== null ? this : (this.outer ?? NOBODY)
+      const ctx = at > racerAt && racer !== null ? this : (this.parent ?? NOBODY)
       const entry = (guards[at] as (typeof guards)[number]).enter(ctx, nowMs)
       if (isPermit(entry)) this.admit(entry, nowMs)
       else if (isPending(entry)) return this.waitAt(at, entry)
@@ -82,12 +78,12 @@ export class Call extends Ctx implements Due, RacingCall {
   }
 
   admit(permit: Permit, nowMs: number): void {
-    if (this.times !== null) this.times[this.permits.length] = nowMs
-    this.permits.push(permit)
+    if (this.times !== null) this.times[this.admitted] = nowMs
+    this.permits[this.admitted++] = permit
   }
 
   async waitAt(at: number, pending: Promise<Permit | Refusal>): Promise<Entered> {
-    this.times ??= this.permits.map(() => this.enteredMs)
+    this.times ??= new Array<number>(this.frame.guards.length).fill(this.enteredMs)
     const entry = await pending
     const nowMs = this.frame.timed ? this.frame.clock.nowMs() : 0
     if (!isPermit(entry)) return entry
@@ -106,7 +102,7 @@ export class Call extends Ctx implements Due, RacingCall {
   finish(ok: boolean, result: unknown): void {
     const nowMs = this.frame.timed ? this.frame.clock.nowMs() : 0
     const free = this.more === null || this.more.pending === 0
-    for (let i = this.permits.length - 1; i >= 0; i--) {
+    for (let i = this.admitted - 1; i >= 0; i--) {
       const permit = this.permits[i] as Permit
       if (i >= this.left) permit.leave(ok, result, this.enteredMsOf(i), nowMs)
       if (free && permit.release !== undefined) permit.release()
@@ -117,7 +113,7 @@ export class Call extends Ctx implements Due, RacingCall {
   }
 
   giveBack(): void {
-    for (let i = this.permits.length - 1; i >= 0; i--) this.permits[i]?.release?.()
+    for (let i = this.admitted - 1; i >= 0; i--) this.permits[i]?.release?.()
     this.end()
   }
 
@@ -129,18 +125,18 @@ export class Call extends Ctx implements Due, RacingCall {
   answerEarly(error: HoldfastError): void {
     if (this.answered) return
     this.answered = true
-    const told = Math.min(this.frame.racerAt + 1, this.permits.length)
+    const told = Math.min(this.frame.racerAt + 1, this.admitted)
     const nowMs = this.frame.timed ? this.frame.clock.nowMs() : 0
     for (let i = told - 1; i >= 0; i--) this.permits[i]?.leave(false, error, this.enteredMsOf(i), nowMs)
     this.left = told
-    this.outer?.held(1)
+    this.parent?.held(1)
     this.fail(error)
   }
 
   settle(ok: boolean, result: unknown): void {
     this.finish(ok, result)
     if (this.answered) {
-      this.outer?.held(-1)
+      this.parent?.held(-1)
       return
     }
     this.answered = true
@@ -152,14 +148,14 @@ export class Call extends Ctx implements Due, RacingCall {
   fail(error: unknown): void {
     const { rescue } = this.frame
     if (rescue === null) this.reject(error)
-    else this.resolve(rescue(this.input, this.outer, error, this))
+    else this.resolve(rescue(this.input, this.parent ?? undefined, error, this))
   }
 
   /** The caller gave up, or a deadline above passed. */
   override abortedBy(reason: unknown): void {
     this.abort(reason)
     if (this.frame.racer === null) return
-    this.answerEarly(abortedError(this, this.permits.length === this.frame.guards.length))
+    this.answerEarly(abortedError(this, this.admitted === this.frame.guards.length))
   }
 
   /** A racing call listens until it ends, whoever else stops waiting. */
@@ -169,18 +165,22 @@ export class Call extends Ctx implements Due, RacingCall {
 
   /** The racer's time is over. */
   fire(): void {
-    const late = (this.frame.racer as Racer).late(this.permits.length === this.frame.guards.length)
+    const late = (this.frame.racer as Racer).late(this.admitted === this.frame.guards.length)
     this.abort(late)
     this.answerEarly(late)
   }
 
-  /** Gives this call's deadline to the clock of its frame, where the caller's context is on another one. */
-  deadlineOnFrame(nowMs: number): number {
+  /** When its racer fires. */
+  get dueMs(): number {
+    return this.limitMs ?? Number.POSITIVE_INFINITY
+  }
+
+  limitOnFrame(nowMs: number): number | null {
     const { clock } = this.frame
-    if (this.meta.clock === clock) return this.deadlineMs
-    const remainingMs = this.remainingMs
+    if (this.limitMs === null || this.meta.clock === clock) return this.limitMs
+    const limitMs = nowMs + this.remainingMs
     ;(this as { meta: Meta }).meta = changeMeta(this.meta, { clock })
-    this.deadlineMs = nowMs + remainingMs
-    return this.deadlineMs
+    this.limitMs = limitMs
+    return limitMs
   }
 }

@@ -3,6 +3,7 @@ import type { Guard } from '../guard.ts'
 import { metaOn } from '../meta.ts'
 import { plainFrame } from './plain-frame.ts'
 import { racingFrame } from './racing-frame.ts'
+import { singleFrame } from './single-frame.ts'
 import type { Next, Racer, Rescue } from './types.ts'
 
 /** Runs `next` inside consecutive guards, outermost first, in one async frame. */
@@ -19,7 +20,8 @@ export function frame(guards: readonly Guard[], next: Next, rescue: Rescue | nul
     racerAt,
     rescue,
   }
-  return racerAt < 0 ? plainFrame(shape, next) : racingFrame(shape, next)
+  if (racerAt >= 0) return racingFrame(shape, next)
+  return guards.length === 1 ? singleFrame(shape, next) : plainFrame(shape, next)
 }
 
 /** Whether a guard may join the frame of the guards inside it: one clock, at most one racer. */

@@ -1,7 +1,7 @@
 import { Ctx, NOBODY } from '../ctx.ts'
 import { refused } from '../effect.ts'
 import { type Guard, isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
-import { Call } from './call.ts'
+import { slowly } from './slowly.ts'
 import type { Frame, Next } from './types.ts'
 
 /**
@@ -21,7 +21,28 @@ export function plainFrame(frame: Frame, next: Next): Next {
     return quiet === true ? refused(no) : Promise.reject(no)
   }
 
-  const work = async (
+  const done = (
+    ok: boolean,
+    result: unknown,
+    own: Ctx,
+    ctx: Ctx | undefined,
+    enteredMs: number,
+    a: Permit,
+    b?: Permit,
+    c?: Permit,
+    d?: Permit,
+  ): void => {
+    const nowMs = timed ? clock.nowMs() : 0
+    const free = own.more === null || own.more.pending === 0 || !keeps
+    if (d !== undefined) part(d, ok, result, enteredMs, nowMs, free)
+    if (c !== undefined) part(c, ok, result, enteredMs, nowMs, free)
+    if (b !== undefined) part(b, ok, result, enteredMs, nowMs, free)
+    part(a, ok, result, enteredMs, nowMs, free)
+    if (!free) own.rare.idle = () => releaseAll(own, [a, b, c, d])
+    else if (own !== ctx && own.more !== null) own.end()
+  }
+
+  const work = (
     input: unknown,
     ctx: Ctx | undefined,
     enteredMs: number,
@@ -30,25 +51,24 @@ export function plainFrame(frame: Frame, next: Next): Next {
     c?: Permit,
     d?: Permit,
   ): Promise<unknown> => {
-    const own = ctx === undefined ? new Ctx(null, Number.POSITIVE_INFINITY, 1, meta, false) : keeps ? ctx.child(ctx.attempt) : ctx
-    let ok = false
-    let result: unknown
+    const own = ctx === undefined ? new Ctx(null, null, 1, meta, false) : keeps ? ctx.child(ctx.attempt) : ctx
+    let answer: unknown
     try {
-      result = await next(input, own)
-      ok = true
+      answer = next(input, own)
     } catch (error) {
-      result = error
+      done(false, error, own, ctx, enteredMs, a, b, c, d)
+      return Promise.reject(error)
     }
-    const nowMs = timed ? clock.nowMs() : 0
-    const free = !keeps || own.more === null || own.more.pending === 0
-    if (d !== undefined) part(d, ok, result, enteredMs, nowMs, free)
-    if (c !== undefined) part(c, ok, result, enteredMs, nowMs, free)
-    if (b !== undefined) part(b, ok, result, enteredMs, nowMs, free)
-    part(a, ok, result, enteredMs, nowMs, free)
-    if (!free) own.rare.idle = () => releaseAll(own, [a, b, c, d])
-    else if (own !== ctx) own.end()
-    if (ok) return result
-    throw result
+    return (answer instanceof Promise ? answer : Promise.resolve(answer)).then(
+      (value) => {
+        done(true, value, own, ctx, enteredMs, a, b, c, d)
+        return value
+      },
+      (error) => {
+        done(false, error, own, ctx, enteredMs, a, b, c, d)
+        throw error
+      },
+    )
   }
 
   return function guarded(input, ctx, quiet) {
@@ -77,32 +97,4 @@ function part(permit: Permit, ok: boolean, result: unknown, enteredMs: number, n
 function releaseAll(own: Ctx, permits: readonly (Permit | undefined)[]): void {
   for (const permit of permits.toReversed()) permit?.release?.()
   own.end()
-}
-
-/** The unhurried way: somebody has to wait, or there are many guards. */
-async function slowly(
-  frame: Frame,
-  next: Next,
-  input: unknown,
-  ctx: Ctx | undefined,
-  admitted: readonly Permit[],
-  pending: Promise<Permit | Refusal> | null,
-  nowMs: number,
-): Promise<unknown> {
-  const call = new Call(frame, ctx, input, nowMs)
-  for (const permit of admitted) call.admit(permit, nowMs)
-  const refusal = await (pending === null ? call.enterFrom(0, nowMs) : call.waitAt(admitted.length, pending))
-  if (refusal !== undefined) {
-    call.finish(false, refusal)
-    throw refusal
-  }
-  let value: unknown
-  try {
-    value = await next(input, call)
-  } catch (error) {
-    call.finish(false, error)
-    throw error
-  }
-  call.finish(true, value)
-  return value
 }

@@ -1,7 +1,7 @@
 import { abortedError, type Ctx, NOBODY } from '../ctx.ts'
 import { refused } from '../effect.ts'
 import { type Guard, isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
-import { Call } from './call.ts'
+import { Call, take } from './call.ts'
 import type { Frame, Next } from './types.ts'
 
 /** A frame one of whose guards may answer in the work's place. */
@@ -15,13 +15,17 @@ export function racingFrame(frame: Frame, next: Next): Next {
     const entry = first === null ? null : first.enter(ctx ?? NOBODY, nowMs)
     if (entry !== null && !isPermit(entry) && !isPending(entry) && rescue === null)
       return quiet === true ? refused(entry) : Promise.reject(entry)
+    const promise = new Promise(take)
     const call = new Call(frame, ctx, input, nowMs)
     if (ctx?.live === true) {
-      if (ctx.aborted) return turnedAway(call, entry, nowMs)
+      if (ctx.aborted) {
+        turnAway(call, ctx, entry, nowMs)
+        return promise
+      }
       call.joinUp()
     }
     proceed(call, enterFrom(call, entry, nowMs), next)
-    return call.promise
+    return promise
   }
 }
 
@@ -38,8 +42,8 @@ function enterFrom(
 }
 
 /** The caller had given up before we began. */
-function turnedAway(call: Call, entry: ReturnType<Guard['enter']> | null, nowMs: number): Promise<unknown> {
-  const error = abortedError(call.outer as Ctx, false)
+function turnAway(call: Call, ctx: Ctx, entry: ReturnType<Guard['enter']> | null, nowMs: number): void {
+  const error = abortedError(ctx, false)
   const giveBack = (late: Permit | Refusal): void => {
     if (!isPermit(late)) return
     late.leave(false, error, nowMs, nowMs)
@@ -48,7 +52,6 @@ function turnedAway(call: Call, entry: ReturnType<Guard['enter']> | null, nowMs:
   if (entry !== null && isPending(entry)) void entry.then(giveBack)
   else if (entry !== null) giveBack(entry)
   call.settle(false, error)
-  return call.promise
 }
 
 function proceed(call: Call, entered: Refusal | undefined | Promise<Refusal | undefined>, next: Next): void {

@@ -21,9 +21,9 @@ export type Rescue = (
 
 /** A call as a racer sees it. */
 export interface RacingCall extends Due {
-  deadlineMs: number
-  /** The call's deadline on the frame's clock. */
-  deadlineOnFrame(nowMs: number): number
+  limitMs: number | null
+  /** The call's deadline so far, moved to the frame's clock; null for none. */
+  limitOnFrame(nowMs: number): number | null
 }
 
 /** A guard that may answer in the work's place: it sets the call's deadline and is told by its timer. At most one per frame. */
