@@ -35,6 +35,8 @@ export function cleanUp(): void {
 
 export function cleanUpOnExit(): void {
   process.on('exit', cleanUp)
+  // Whoever reads along has left: `npm run demo | head`.
+  process.stdout.on('error', () => process.exit(1))
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],

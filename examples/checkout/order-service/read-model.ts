@@ -8,8 +8,10 @@ export const OrderAccepted = event('shop.order.accepted', { schema: z.object({ i
 export const OrderCompleted = event('shop.order.completed', { schema: z.object({ id: z.string(), parcel: z.string() }), key })
 export const OrderUndone = event('shop.order.undone', { schema: z.object({ id: z.string(), reason: z.string() }), key })
 
+export const OrderStuck = event('shop.order.stuck', { schema: z.object({ id: z.string(), reason: z.string() }), key })
+
 export interface OrderView {
-  readonly state: 'accepted' | 'complete' | 'undone'
+  readonly state: 'accepted' | 'stuck' | 'complete' | 'undone'
   readonly parcel?: string
   readonly reason?: string
 }
@@ -19,7 +21,7 @@ export function readModel() {
   const orders = new Map<string, OrderView>()
   const end = (id: string, view: OrderView) => {
     const known = orders.get(id)
-    if (known === undefined || known.state === 'accepted') orders.set(id, view)
+    if (known === undefined || known.state === 'accepted' || known.state === 'stuck') orders.set(id, view)
   }
   const group = 'read-model'
   return {
@@ -32,6 +34,7 @@ export function readModel() {
         },
       }),
       subscription(OrderCompleted, { group, handle: async ({ data: { id, parcel } }) => end(id, { state: 'complete', parcel }) }),
+      subscription(OrderStuck, { group, handle: async ({ data: { id, reason } }) => end(id, { state: 'stuck', reason }) }),
       subscription(OrderUndone, { group, handle: async ({ data: { id, reason } }) => end(id, { state: 'undone', reason }) }),
     ],
   }

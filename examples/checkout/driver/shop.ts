@@ -1,0 +1,90 @@
+import { sqliteStorage } from 'holdfast/sqlite'
+import type { OrderView } from '../order-service/read-model.ts'
+import { type Child, startChild } from './children.ts'
+
+type Journal = ReturnType<typeof sqliteStorage>['sagaJournal']
+type SagaRecord = Awaited<ReturnType<Journal['read']>>[number]
+
+/** The order service as seen from outside: a process to kill, a web address, and the journal it leaves behind. */
+export class Shop {
+  readonly #env: Readonly<Record<string, string>>
+  readonly #database: string
+  #child: Child | undefined
+  #isUp = false
+  #url = 'http://127.0.0.1:9'
+  /** How often the circuit breaker in front of each service opened, over all lives of the process. */
+  readonly opened: Record<string, number> = {}
+
+  constructor(database: string, urls: Readonly<Record<string, string>>) {
+    const addresses = Object.entries(urls).map(([service, url]) => [`${service.toUpperCase()}_URL`, url])
+    this.#database = database
+    this.#env = { DATABASE: database, ...Object.fromEntries(addresses) }
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  async start(): Promise<void> {
+    this.#child = await startChild('order-service/service', this.#env, ({ event, dependency }) => {
+      if (event === 'breaker-opened') this.opened[String(dependency)] = (this.opened[String(dependency)] ?? 0) + 1
+    })
+    this.#url = this.#child.url
+    this.#isUp = true
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** Resolves with what the process ended with. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | string> {
+    this.#isUp = false
+    this.#child?.kill(signal)
+    return (await this.#child?.ended) ?? 'not started'
+  }
+
+  /** The read model, or undefined while the service is down. */
+  async view(): Promise<ReadonlyMap<string, OrderView> | undefined> {
+    try {
+      const response = await fetch(`${this.#url}/orders`, { signal: AbortSignal.timeout(2_000) })
+      return new Map(Object.entries((await response.json()) as Record<string, OrderView>))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The accepted orders that have not ended, or undefined while the service is down. */
+  async openOrders(): Promise<readonly string[] | undefined> {
+    const view = await this.view()
+    return view && [...view].filter(([, { state }]) => state === 'accepted').map(([id]) => id)
+  }
+
+  /** What the journal says, read from the file while the service is down. */
+  async journal(): Promise<ReadonlyMap<string, string>> {
+    return this.#read(async (journal) => new Map((await journal.list({ limit: 10_000 })).map(({ id, state }) => [id, state])))
+  }
+
+  async records(id: string): Promise<readonly SagaRecord[]> {
+    return this.#read((journal) => journal.read(id))
+  }
+
+  /** The step that each saga was at when its last record was written. */
+  async lastSteps(ids: readonly string[]): Promise<readonly string[]> {
+    return this.#read((journal) => Promise.all(ids.map(async (id) => (await journal.read(id)).at(-1)?.step ?? 'the start')))
+  }
+
+  async #read<T>(work: (journal: Journal) => Promise<T>): Promise<T> {
+    const storage = sqliteStorage(this.#database)
+    await storage.open()
+    try {
+      return await work(storage.sagaJournal)
+    } finally {
+      await storage.close()
+    }
+  }
+}
