@@ -18,6 +18,19 @@ const sources = hashOf([
 
 const isFresh = () => existsSync(stampOf('dist')) && readFileSync(stampOf('dist'), 'utf8') === sources
 
+/** Maps serve the checks here; with them the installed package would be twice as large. What is published does not point at them. */
+function unlinkMaps(folder) {
+  for (const file of filesBelow(folder, '.js', '.cjs')) {
+    writeFileSync(
+      root + file,
+      readFileSync(root + file, 'utf8')
+        .replace(/^\/\/# sourceMappingURL=.*$/gm, '')
+        .trimEnd()
+        .concat('\n'),
+    )
+  }
+}
+
 function build() {
   const differing = differences()
   if (differing.length > 0) throw new Error(`${differing.join('\n')}\nRun: node scripts/entries.mjs --write`)
@@ -27,6 +40,7 @@ function build() {
     runNode(['node_modules/tsup/dist/cli-default.js', '--out-dir', fresh], { label: 'tsup' })
     emitDeclarations(fresh)
     checkBuild(fresh)
+    unlinkMaps(fresh)
     writeFileSync(stampOf(fresh), sources)
     rmSync(`${root}dist`, { recursive: true, force: true })
     renameSync(root + fresh, `${root}dist`)

@@ -1,0 +1,126 @@
+// Installs the packed package the way users do and runs small programs on it: CommonJS, ES modules, TypeScript (node16 and bundler
+// resolution, oldest and newest compiler), Jest's defaults, an esbuild bundle, README's first example. `--keep` leaves the folder.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build, transform } from 'esbuild'
+import { root } from './files.mjs'
+import { pack } from './pack.mjs'
+
+const installMaxBytes = 8_000_000
+// Outside the repository: there a dependency that is not declared would be found in our own node_modules.
+const home = mkdtempSync(join(tmpdir(), 'holdfast-consumers-'))
+const plain = join(home, 'plain')
+const tools = join(home, 'tools')
+
+function run(cwd, program, ...args) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 180_000,
+    env: { ...process.env, NO_COLOR: '1', HOLDFAST_BUILD: root },
+  })
+  if (error || status !== 0)
+    throw new Error(`${[program, ...args].join(' ')}: ${error?.message ?? `exit code ${status}`}\n${stdout}${stderr}`)
+  return stdout.trim().split('\n').at(-1)
+}
+const node = (cwd, ...args) => run(cwd, process.execPath, ...args)
+const bytesOf = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
+
+function install(folder, manifest, tarball) {
+  cpSync(join(root, 'test/consumers/programs'), folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  run(folder, 'npm', 'install', tarball, '--prefer-offline', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error')
+}
+
+/** Compiles types/guard.ts, once as an ES module and once as CommonJS where the resolution tells them apart. */
+function compile(compiler, options, files = ['guard.mts', 'guard.cts']) {
+  for (const file of files) cpSync(join(root, 'test/consumers/types/guard.ts'), join(tools, file))
+  const common = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    target: 'es2022',
+    lib: ['es2023'],
+    types: ['node'],
+  }
+  writeFileSync(join(tools, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...common, ...options }, files }))
+  node(tools, `node_modules/${compiler}/bin/tsc`, '-p', '.')
+  for (const file of files) rmSync(join(tools, file))
+  return `${files.join(' and ')} compile`
+}
+
+/** The first TypeScript block of README.md, word for word. */
+async function readmeExample(format, file) {
+  const example = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1]
+  if (!example) throw new Error('README.md has no TypeScript example')
+  const { code } = await transform(example, { loader: 'ts', format, target: 'node20' })
+  writeFileSync(join(plain, file), code)
+  return node(plain, file) || 'ran'
+}
+
+async function bundled() {
+  const outfile = join(home, 'bundle.mjs')
+  await build({
+    entryPoints: [join(plain, 'guard.mjs')],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'error',
+  })
+  return `${node(home, outfile)} (${(statSync(outfile).size / 1_000).toFixed(1)} kB)`
+}
+
+function installSize() {
+  const bytes = bytesOf(join(plain, 'node_modules'))
+  const text = `${(bytes / 1e6).toFixed(1)} MB with its dependencies`
+  if (bytes > installMaxBytes) throw new Error(`${text}, at most ${installMaxBytes / 1e6} MB`)
+  return text
+}
+
+const consumers = {
+  'install size': installSize,
+  'CommonJS: a guarded call': () => node(plain, 'guard.cjs'),
+  'CommonJS: every entry point': () => node(plain, 'entries.cjs'),
+  'ES modules: a guarded call': () => node(plain, 'guard.mjs'),
+  'ES modules: every entry point': () => node(plain, 'entries.mjs'),
+  'TypeScript 5.5, node16': () => compile('typescript', { module: 'node16' }),
+  'TypeScript 5.5, bundler': () => compile('typescript', { module: 'esnext', moduleResolution: 'bundler' }, ['guard.ts']),
+  'TypeScript 7, node16': () => compile('typescript-newest', { module: 'node16' }),
+  'TypeScript 7, bundler': () => compile('typescript-newest', { module: 'esnext', moduleResolution: 'bundler' }, ['guard.ts']),
+  'Jest, default configuration': () => node(tools, 'node_modules/jest/bin/jest.js', '--silent') || 'passed',
+  'esbuild bundle': bundled,
+  "README's first example, ES module": () => readmeExample('esm', 'readme.mjs'),
+  "README's first example, CommonJS": () => readmeExample('cjs', 'readme.cjs'),
+}
+
+let failures = 0
+try {
+  const { tarball, unpackedSize, entryCount } = pack()
+  console.log(`Packed ${entryCount} files, ${(unpackedSize / 1e6).toFixed(2)} MB unpacked`)
+  install(plain, { name: 'plain', private: true }, tarball)
+  install(tools, { name: 'tools', ...JSON.parse(readFileSync(join(root, 'test/consumers/package.json'), 'utf8')) }, tarball)
+  for (const [name, consume] of Object.entries(consumers)) {
+    try {
+      console.log(`ok   ${name}: ${await consume()}`)
+    } catch (error) {
+      failures += 1
+      console.log(`FAIL ${name}\n${error.message.replace(/^/gm, '     ')}`)
+    }
+  }
+} catch (error) {
+  failures += 1
+  console.error(error.message)
+} finally {
+  if (process.argv.includes('--keep')) console.log(`Kept in ${home}`)
+  else rmSync(home, { recursive: true, force: true })
+}
+process.exitCode = failures === 0 ? 0 : 1

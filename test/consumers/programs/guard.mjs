@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict'
+import { bulkhead, circuitBreaker, policies, retry, timeout } from 'holdfast'
+
+const guard = policies(
+  retry({ attempts: 3, delayMs: 1 }),
+  circuitBreaker({ name: 'inventory' }),
+  bulkhead({ concurrent: 20, queued: 50 }),
+  timeout({ timeoutMs: 2_000 }),
+)
+let calls = 0
+const answer = await guard.run(async ({ signal }) => {
+  calls += 1
+  if (calls < 3) throw new Error('try again')
+  return { aborted: signal.aborted }
+})
+assert.deepEqual([answer, calls], [{ aborted: false }, 3])
+console.log('a call is guarded')
