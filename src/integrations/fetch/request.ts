@@ -1,0 +1,68 @@
+import type { Context } from '../../core/context.ts'
+
+/** fetch's own options, and what the policy is told. */
+export interface ResilientRequestInit extends RequestInit {
+  /** The context to call under; without it the ambient one, or a fresh one. */
+  readonly context?: Context
+  /** For keyed policies; `host` is filled in from the URL. */
+  readonly keys?: Readonly<Record<string, string>>
+}
+
+export type FetchInput = string | URL | Request
+
+/** RFC 9110, section 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** One call, read once: what every attempt sends. */
+export interface Call {
+  readonly host: string
+  readonly headers: Headers
+  readonly signal: AbortSignal | undefined
+  /** The method promises that twice is like once. */
+  readonly idempotent: boolean
+  /** The method changes nothing. */
+  readonly safe: boolean
+  /** The same body can be sent again: it is no stream. */
+  readonly replayable: boolean
+}
+
+/** Undefined where fetch itself would refuse the arguments: no attempt, so no business of a policy's. */
+export function readCall(input: FetchInput, init: ResilientRequestInit): Call | undefined {
+  const request = typeof input === 'string' || input instanceof URL ? undefined : input
+  try {
+    const headers = new Headers(init.headers ?? request?.headers)
+    const method = init.method ?? request?.method ?? 'GET'
+    const hasBody = init.body !== undefined && init.body !== null
+    const streams = hasBody ? isStream(init.body) : request !== undefined && request.body !== null
+    if (request?.bodyUsed === true && !hasBody) return undefined
+    // Never sent. The body is stood in for, because making a request from a stream or a request uses it up.
+    const checked = new Request(request?.url ?? (input as string | URL), {
+      ...init,
+      method,
+      headers,
+      signal: null,
+      body: hasBody || streams ? '' : null,
+    })
+    return {
+      host: new URL(checked.url).host,
+      headers,
+      signal: init.signal ?? request?.signal ?? undefined,
+      idempotent: IDEMPOTENT.has(checked.method),
+      safe: SAFE.has(checked.method),
+      replayable: !streams,
+    }
+  } catch {
+    return undefined
+  }
+}
+
+const isStream = (body: unknown): boolean =>
+  !(
+    typeof body === 'string' ||
+    body instanceof URLSearchParams ||
+    body instanceof Blob ||
+    body instanceof FormData ||
+    body instanceof ArrayBuffer ||
+    ArrayBuffer.isView(body)
+  )
