@@ -1,13 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Context } from './context.ts'
+import { singleton } from './singleton.ts'
 
 interface Seat {
   storage: AsyncLocalStorage<Context> | null
 }
-const KEY = Symbol.for('holdfast/ambient')
-const registry = globalThis as { [KEY]?: Seat }
-/** One seat per process, shared by the ESM and the CommonJS copy. Read on each call, so it is a field, not a function. */
-export const ambientSeat: Seat = (registry[KEY] ??= { storage: null })
+/** Read on each call, so it is a field, not a function. */
+export const ambientSeat: Seat = /* @__PURE__ */ singleton('ambient', () => ({ storage: null }))
 
 /**
  * From now on calls find the context of whatever they run inside, without it being handed on. Opt-in, and for the whole process: on

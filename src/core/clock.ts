@@ -1,3 +1,5 @@
+import { singleton } from './singleton.ts'
+
 /** A timer that was set; clearing it twice, or after it fired, does nothing. */
 export interface Timer {
   clear(): void
@@ -52,10 +54,7 @@ const nodeClock: Clock = {
 interface Seat {
   clock: Clock
 }
-const KEY = Symbol.for('holdfast/clock')
-const registry = globalThis as { [KEY]?: Seat }
-/** One seat per process, shared by the ESM and the CommonJS copy. */
-const seat: Seat = (registry[KEY] ??= { clock: nodeClock })
+const seat: Seat = /* @__PURE__ */ singleton('clock', () => ({ clock: nodeClock }))
 
 /** The clock that is used where none is handed in. Bound at each use: what `useClock` puts in its place counts from then on. */
 export const defaultClock: Clock = {

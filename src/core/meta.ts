@@ -28,7 +28,7 @@ export const NO_META: Meta = {
 }
 
 /** What a change may name; `timeoutMs` and `attempt` belong to the context itself. */
-export type MetaChange = Omit<ContextChange, 'timeoutMs' | 'attempt'> & {
+export type MetaChange = { readonly [N in Exclude<keyof ContextChange, 'timeoutMs' | 'attempt'>]?: ContextChange[N] | undefined } & {
   readonly clock?: Clock
   readonly extras?: Record<string, unknown>
 }
