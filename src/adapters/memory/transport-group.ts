@@ -1,5 +1,14 @@
 import type { Clock, Timer } from '../../core/clock.ts'
-import type { Delivery, GroupAddress, GroupStats, Settlement, SubscribeOptions, TransportMessage, TransportSubscription, Tries } from '../../ports/transport.ts'
+import type {
+  Delivery,
+  GroupAddress,
+  GroupStats,
+  Settlement,
+  SubscribeOptions,
+  TransportMessage,
+  TransportSubscription,
+  Tries,
+} from '../../ports/transport.ts'
 import { PlaceQueue } from './place-queue.ts'
 
 /** One message in one group. */

@@ -90,7 +90,10 @@ export class MemoryTopic {
 
   #refusal(code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT', more: string): HoldfastError {
     const full = [...this.groups.values()].filter((group) => group.size >= this.#host.queued).map(({ address }) => address.group)
-    const where = full.length === 0 ? `publishers of ${this.#name} are waiting` : `${this.#name}: ${full.join(', ')} holds ${this.#host.queued} messages`
+    const where =
+      full.length === 0
+        ? `publishers of ${this.#name} are waiting`
+        : `${this.#name}: ${full.join(', ')} holds ${this.#host.queued} messages`
     return refusal(code, `${where}, ${more}`, { details: { event: this.#name, groups: full, queued: this.#host.queued } })
   }
 }
