@@ -47,7 +47,7 @@ export function underContext(call: Next, input: unknown, options: RunOptions | u
   let ctx: Ctx
   try {
     ctx = contextFor(options) ?? freshCtx()
-    if (!ctx.live) {
+    if (!ctx.live || (call.answersAborts === true && !ctx.aborted)) {
       const answer = call(input, ctx)
       return answer instanceof Promise ? answer : Promise.resolve(answer)
     }

@@ -9,7 +9,7 @@ export function racingFrame(frame: Frame, next: Next): Next {
   const first = frame.racerAt === 0 ? null : (frame.guards[0] as Guard)
   const { rescue, timed, clock } = frame
 
-  return function guarded(input, ctx, quiet) {
+  const guarded: Next = function guarded(input, ctx, quiet) {
     const nowMs = timed ? clock.nowMs() : 0
     // The outermost guard is asked before anything is made for the call: a refusal is the hot path of a bad day.
     const entry = first === null ? null : first.enter(ctx ?? NOBODY, nowMs)
@@ -27,6 +27,8 @@ export function racingFrame(frame: Frame, next: Next): Next {
     proceed(call, enterFrom(call, entry, nowMs), next)
     return promise
   }
+  guarded.answersAborts = true
+  return guarded
 }
 
 function enterFrom(

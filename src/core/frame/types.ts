@@ -9,7 +9,11 @@ import type { Due } from '../timer-list.ts'
  * A composed handler on the inside. `ctx` undefined: the call began without one; whoever first needs a context makes it.
  * `quiet`: a refusal of the outermost frame comes back as an `Outcome`, not as a rejection.
  */
-export type Next = (input: unknown, ctx: Ctx | undefined, quiet?: boolean) => unknown
+export interface Next {
+  (input: unknown, ctx: Ctx | undefined, quiet?: boolean): unknown
+  /** It answers a caller who gives up at once by itself, and leaves the caller's context when it ends. */
+  answersAborts?: true
+}
 
 /** What a retry does instead of wrapping the frame: answers for a call that failed. `call` is the context the first attempt had. */
 export type Rescue = (
