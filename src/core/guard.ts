@@ -17,7 +17,7 @@ export type Refusal = HoldfastError
 
 /** Leave to run. Permits are shared objects (one per breaker epoch, one per bulkhead), never made per call. */
 export interface Permit {
-  /** The caller is answered. Once. `enteredMs` and `nowMs` are 0 unless some guard of the frame is `timed`. Never throws. */
+  /** The caller is answered. Once. `enteredMs` and `nowMs` are 0 unless some guard of the frame is `timed` so. Never throws. */
   leave(ok: boolean, result: unknown, enteredMs: number, nowMs: number): void
   /** The work, and whatever it holds, is over. Once, after `leave`. Between the two the call is abandoned. Never throws. */
   release?(): void
@@ -41,8 +41,8 @@ export interface BoundLeave {
  */
 export interface Guard {
   readonly name: string
-  /** The frame reads the clock only if some guard asks. */
-  readonly timed?: boolean
+  /** The frame reads the clock only if some guard asks: `true` on the way in and out, `'leave'` only when the work has ended. */
+  readonly timed?: boolean | 'leave'
   /** Its permit outlives the answer (a bulkhead's slot): `ctx.hold()` then binds to this call. */
   readonly keeps?: boolean
   /** May answer in the work's place (timeout). Guards made by users do not. */

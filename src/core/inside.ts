@@ -30,6 +30,8 @@ export class Inside {
   readonly parts: readonly Part[]
   /** The composed `run`, made at the first call. */
   running: Next | null = null
+  /** The same, made at the first call while contexts are ambient. */
+  runningAmbient: Next | null = null
   /** Whether `running` understands `quiet`. */
   readonly quiet: boolean
   /** Whether a call that has no context needs one made: nobody inside makes it, or the outermost part is a user's. */

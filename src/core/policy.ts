@@ -12,10 +12,19 @@ import { underContext } from './run-context.ts'
 import { wrapFunction, wrapMethods } from './wrap.ts'
 
 /** The innermost handler of `run`: the task itself. */
-const runTask: Next = (task, ctx) =>
-  ambientSeat.storage === null ? (task as Task<unknown>)(ctx as Ctx) : runAmbient(ctx as Ctx, () => (task as Task<unknown>)(ctx as Ctx))
+const runTask: Next = (task, ctx) => (task as Task<unknown>)(ctx as Ctx)
+/** The same, where what the task starts has to find its context by itself. */
+const runTaskInside: Next = (task, ctx) => runAmbient(ctx as Ctx, () => (task as Task<unknown>)(ctx as Ctx))
 
-const composed = (inside: Inside): Next => (inside.running ??= compose(inside.parts, runTask))
+// Two compositions, so that the common one does not ask on every call whether contexts are ambient.
+const composed = (inside: Inside): Next => {
+  if (ambientSeat.storage === null) {
+    inside.running ??= compose(inside.parts, runTask)
+    return inside.running
+  }
+  inside.runningAmbient ??= compose(inside.parts, runTaskInside)
+  return inside.runningAmbient
+}
 
 const promised = (answer: unknown): Promise<unknown> => (answer instanceof Promise ? answer : Promise.resolve(answer))
 

@@ -35,7 +35,7 @@ class ClosedEpoch implements Permit {
   readonly #breaker: BreakerGuard
   constructor(breaker: BreakerGuard) {
     this.#breaker = breaker
-    this.bound = breaker.timed ? undefined : this.#bind()
+    this.bound = breaker.timed === false ? this.#bind() : undefined
   }
   #bind(): BoundLeave {
     return {
@@ -73,7 +73,7 @@ const SAYS_NOTHING = new Set<string>(['ABORTED', 'DECLINED'])
 export class BreakerGuard implements Guard {
   readonly name: string
   readonly clock: Clock
-  readonly timed: boolean
+  readonly timed: boolean | 'leave'
   readonly events = new Emitter<BreakerEvents>()
   readonly #settings: Settings
   readonly #tallies: readonly Tally[]
@@ -89,10 +89,11 @@ export class BreakerGuard implements Guard {
   constructor(settings: Settings) {
     this.name = settings.name
     this.clock = settings.clock
-    this.timed = settings.trips.some((trip) => trip.timed)
+    this.timed =
+      settings.trips.some((trip) => trip.timed === true) || (settings.trips.some((trip) => trip.timed === 'leave') ? 'leave' : false)
     this.#settings = settings
     this.#openMs = settings.openMs
-    const nowMs = this.timed ? settings.clock.nowMs() : 0
+    const nowMs = this.timed !== false ? settings.clock.nowMs() : 0
     this.#tallies = settings.trips.map((trip) => trip.tally(nowMs))
     this.#epoch = new ClosedEpoch(this)
   }
@@ -131,7 +132,7 @@ export class BreakerGuard implements Guard {
     if (verdict === 'ignore') return
     let trip = false
     for (const tally of this.#tallies) trip = tally.record(verdict === 'failure', nowMs - enteredMs, nowMs) || trip
-    if (trip) this.#open(this.timed ? nowMs : this.clock.nowMs(), false)
+    if (trip) this.#open(this.timed === false ? this.clock.nowMs() : nowMs, false)
   }
 
   probed(probe: Probe, ok: boolean, result: unknown): void {

@@ -12,8 +12,8 @@ export interface Tally {
 /** When a circuit breaker opens. Made by `consecutive`, `countWindow` and `timeWindow`. */
 export interface Trip {
   readonly kind: 'consecutive' | 'count-window' | 'time-window'
-  /** Whether it looks at the clock. */
-  readonly timed: boolean
+  /** Whether it looks at the clock: `'leave'`, only when a call ends; `true`, also at how long it took. */
+  readonly timed: boolean | 'leave'
   tally(nowMs: number): Tally
 }
 
@@ -118,7 +118,11 @@ export function timeWindow(options: TimeWindowOptions): Trip {
     slowCallMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
     slowRatio: ratio({ min: Number.MIN_VALUE, default: 1 }),
   })
-  return { kind: 'time-window', timed: true, tally: (nowMs) => new TimeTally(checked, nowMs) }
+  return {
+    kind: 'time-window',
+    timed: checked.slowCallMs === Number.POSITIVE_INFINITY ? 'leave' : true,
+    tally: (nowMs) => new TimeTally(checked, nowMs),
+  }
 }
 
 const BUCKETS = 10

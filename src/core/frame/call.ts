@@ -85,7 +85,7 @@ export class Call extends Ctx implements Due, RacingCall {
   async waitAt(at: number, pending: Promise<Permit | Refusal>): Promise<Entered> {
     this.times ??= new Array<number>(this.frame.guards.length).fill(this.enteredMs)
     const entry = await pending
-    const nowMs = this.frame.timed ? this.frame.clock.nowMs() : 0
+    const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
     if (!isPermit(entry)) return entry
     // Admitted and aborted in the same turn: the permit goes straight back.
     if (this.answered || this.aborted) {
@@ -100,7 +100,7 @@ export class Call extends Ctx implements Due, RacingCall {
 
   /** The work (or the way in) has ended: those not yet told are told, and permits return unless something is held. */
   finish(ok: boolean, result: unknown): void {
-    const nowMs = this.frame.timed ? this.frame.clock.nowMs() : 0
+    const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
     const free = this.more === null || this.more.pending === 0
     for (let i = this.admitted - 1; i >= 0; i--) {
       const permit = this.permits[i] as Permit
@@ -126,7 +126,7 @@ export class Call extends Ctx implements Due, RacingCall {
     if (this.answered) return
     this.answered = true
     const told = Math.min(this.frame.racerAt + 1, this.admitted)
-    const nowMs = this.frame.timed ? this.frame.clock.nowMs() : 0
+    const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
     for (let i = told - 1; i >= 0; i--) this.permits[i]?.leave(false, error, this.enteredMsOf(i), nowMs)
     this.left = told
     this.parent?.held(1)

@@ -13,6 +13,7 @@ export function frame(guards: readonly Guard[], next: Next, rescue: Rescue | nul
   const shape = {
     guards,
     timed: guards.some((guard) => guard.timed === true),
+    timedLeave: guards.some((guard) => guard.timed === true || guard.timed === 'leave'),
     keeps: guards.some((guard) => guard.keeps === true),
     clock,
     meta: metaOn(clock),

@@ -9,12 +9,12 @@ import type { Frame, Next } from './types.ts'
  * but a context where there is none.
  */
 export function plainFrame(frame: Frame, next: Next): Next {
-  const { guards, timed, clock, keeps, meta } = frame
+  const { guards, timed, timedLeave, clock, keeps, meta } = frame
   if (guards.length > 4) return (input, ctx) => slowly(frame, next, input, ctx, [], null, timed ? clock.nowMs() : 0)
   const [g0, g1, g2, g3] = guards as [Guard, ...Guard[]]
 
   const refuse = (no: Refusal, enteredMs: number, quiet: boolean | undefined, a?: Permit, b?: Permit, c?: Permit): unknown => {
-    const nowMs = timed ? clock.nowMs() : 0
+    const nowMs = timedLeave ? clock.nowMs() : 0
     if (c !== undefined) part(c, false, no, enteredMs, nowMs, true)
     if (b !== undefined) part(b, false, no, enteredMs, nowMs, true)
     if (a !== undefined) part(a, false, no, enteredMs, nowMs, true)
@@ -32,7 +32,7 @@ export function plainFrame(frame: Frame, next: Next): Next {
     c?: Permit,
     d?: Permit,
   ): void => {
-    const nowMs = timed ? clock.nowMs() : 0
+    const nowMs = timedLeave ? clock.nowMs() : 0
     const free = own.more === null || own.more.pending === 0 || !keeps
     if (d !== undefined) part(d, ok, result, enteredMs, nowMs, free)
     if (c !== undefined) part(c, ok, result, enteredMs, nowMs, free)

@@ -6,11 +6,11 @@ import type { Frame, Next } from './types.ts'
 
 /** The frame of one guard alone that does not race: most policies are used by themselves. */
 export function singleFrame(frame: Frame, next: Next): Next {
-  const { timed, clock, keeps, meta } = frame
+  const { timed, timedLeave, clock, keeps, meta } = frame
   const only = frame.guards[0] as Guard
 
   const done = (permit: Permit, ok: boolean, result: unknown, own: Ctx, ctx: Ctx | undefined, enteredMs: number): void => {
-    permit.leave(ok, result, enteredMs, timed ? clock.nowMs() : 0)
+    permit.leave(ok, result, enteredMs, timedLeave ? clock.nowMs() : 0)
     if (own.more === null) {
       permit.release?.()
       return

@@ -43,7 +43,9 @@ export interface Racer extends Guard, Permit {
 /** Consecutive guards that run in one async frame. */
 export interface Frame {
   readonly guards: readonly Guard[]
+  /** Whether the clock is read on the way in, and when the work has ended. */
   readonly timed: boolean
+  readonly timedLeave: boolean
   readonly keeps: boolean
   readonly clock: Clock
   /** What the context of a call begins with that came without one. */
