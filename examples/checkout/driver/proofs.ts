@@ -72,7 +72,7 @@ function paidAndSent(evidence: Case): Proof {
       if (done.ship > 0 && done.charge === 0) return 'shipped without a charge'
       if (done.charge > 0 && done.ship === 0) return 'charged, never shipped'
       const at = (action: Action) => lines.find((line) => line.event === 'effect' && line.action === action)?.atEpochMs ?? 0
-      return at('ship') < at('charge') ? 'shipped before it was charged' : undefined
+      return done.ship > 0 && at('ship') < at('charge') ? 'shipped before it was charged' : undefined
     }),
   }
 }

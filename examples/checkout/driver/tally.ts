@@ -26,10 +26,9 @@ export function tallies(ledger: readonly LedgerLine[]): ReadonlyMap<string, Tall
 
 export const NOTHING: Tally = { done: none(), undone: none(), lines: [] }
 
-/** Complete: each action once, none undone. Compensated: nothing charged or sent, and what was reserved or booked was given back. */
+/** Complete: each action once, none undone. Compensated: whatever was done, once at most, was undone as often. */
 export function verdictOf({ done, undone }: Tally): Verdict {
   const actions = ['reserve', 'book', 'charge', 'ship'] as const
   if (actions.every((action) => done[action] === 1 && undone[action] === 0)) return 'complete'
-  const net = actions.every((action) => done[action] <= 1 && done[action] === undone[action])
-  return net && done.charge === 0 && done.ship === 0 ? 'compensated' : 'neither'
+  return actions.every((action) => done[action] <= 1 && done[action] === undone[action]) ? 'compensated' : 'neither'
 }
