@@ -8,6 +8,7 @@ import type { AltOf, Policy, Recovery, RunOptions, Task, WrapOptions, Wrapper } 
 import { INSIDE, Inside, type Part, type WrapPart } from './inside.ts'
 import { invalidOption, show } from './options.ts'
 import type { Outcome } from './outcome.ts'
+import { type Carrier, partsOf } from './policy-inside.ts'
 import { underContext } from './run-context.ts'
 import { wrapFunction, wrapMethods } from './wrap.ts'
 
@@ -35,10 +36,6 @@ export function invoke(call: Next, input: unknown, ctx: Ctx | undefined): Promis
   } catch (error) {
     return Promise.reject(error)
   }
-}
-
-interface Carrier {
-  readonly [INSIDE]: Inside
 }
 
 function notATask(task: unknown): HoldfastError {
@@ -94,17 +91,6 @@ export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly
   ;(policy as unknown as { [INSIDE]: Inside })[INSIDE] = inside
   return Object.setPrototypeOf(policy, kind)
 }
-
-/** The parts of a policy, outermost first. @throws {HoldfastError} `INVALID_OPTIONS` (effect none) for anything else. */
-export function partsOf(owner: string, policy: unknown): readonly Part[] {
-  const inside = typeof policy === 'function' ? (policy as Partial<Carrier>)[INSIDE] : undefined
-  if (inside === undefined) throw invalidOption(owner, 'each policy', 'made by a policy factory or by policy()', policy)
-  return inside.parts
-}
-
-/** Whether a policy calls the work more than once: where the engine retries, such a policy would multiply the attempts. */
-export const containsRetry = (policy: Recovery<unknown>): boolean =>
-  partsOf('policy', policy).some((part) => 'repeats' in part && part.repeats === true)
 
 /**
  * Makes a policy of your own from a function that wraps a handler.
