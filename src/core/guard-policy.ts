@@ -1,17 +1,7 @@
 import type { Guard } from './guard.ts'
 import type { Policy } from './handler.ts'
-import { INSIDE, type Inside } from './inside.ts'
 import { invalidOption } from './options.ts'
 import { makePolicy } from './policy.ts'
-
-/** Makes a policy of one of our own guards; `kind` adds readouts (`policyKind`). */
-export const guardPolicy = <P extends Policy = Policy>(own: Guard, kind?: object): P => makePolicy<P>([{ guard: own }], kind)
-
-/** The guard of a policy that was made by `guardPolicy`. */
-export function guardOf<G extends Guard>(policy: unknown): G {
-  const part = (policy as { readonly [INSIDE]: Inside })[INSIDE].parts[0]
-  return (part as { readonly guard: G }).guard
-}
 
 /**
  * Makes a policy of a guard of your own: something that only admits and accounts. It runs in one async frame with the guards beside it.
@@ -29,5 +19,5 @@ export function guard(own: Guard): Policy {
   if (typeof own.name !== 'string' || own.name === '') throw invalidOption('guard', 'name', 'a text of 1 to 200 characters', own.name)
   if (own.races === true)
     throw invalidOption(`guard ${own.name}`, 'races', 'absent (only timeout may answer in the place of the work)', own.races)
-  return makePolicy([{ guard: own, foreign: true }])
+  return makePolicy([{ guard: own, foreign: true }], undefined, own.name)
 }

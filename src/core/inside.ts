@@ -23,6 +23,8 @@ export interface WrapPart {
   readonly foreign?: boolean
   /** Whether it calls the work more than once. */
   readonly repeats?: boolean
+  /** Where the readouts of the policy live; a guard is its own. */
+  readonly owner?: object
 }
 
 /** What a policy function carries: its parts outermost first, and what it composed for `run`. */

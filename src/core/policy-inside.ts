@@ -17,3 +17,9 @@ export function partsOf(owner: string, policy: unknown): readonly Part[] {
 /** Whether a policy calls the work more than once: where the engine retries, such a policy would multiply the attempts. */
 export const containsRetry = (policy: Recovery<unknown>): boolean =>
   partsOf('policy', policy).some((part) => 'repeats' in part && part.repeats === true)
+
+/** What the readouts of a policy of ours read: its guard, or the owner its part names. */
+export function ownerOf<O>(policy: unknown): O {
+  const part = (policy as Carrier)[INSIDE].parts[0] as Part
+  return ('guard' in part ? part.guard : part.owner) as O
+}

@@ -73,11 +73,11 @@ const methods = {
 
 const policyPrototype: object = Object.setPrototypeOf(methods, Function.prototype)
 
-/** A prototype for a kind of policy with readouts of its own: getters and methods find their guard with `guardOf(this)`. */
+/** A prototype for a kind of policy with readouts of its own: getters and methods find what they read with `ownerOf(this)`. */
 export const policyKind = <K extends object>(members: K & ThisType<Policy & K>): K => Object.setPrototypeOf(members, policyPrototype)
 
-/** Makes a policy of parts, outermost first; `kind` adds readouts. */
-export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly Part[], kind: object = policyPrototype): P {
+/** Makes a policy of parts, outermost first; `kind` adds readouts, `name` is the function's. */
+export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly Part[], kind: object = policyPrototype, name?: string): P {
   const inside = new Inside(parts)
   const policy = (next: unknown): unknown => {
     if (typeof next !== 'function') throw invalidOption('policy', 'the handler it wraps', 'a function', next)
@@ -89,6 +89,7 @@ export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly
     }
   }
   ;(policy as unknown as { [INSIDE]: Inside })[INSIDE] = inside
+  if (name !== undefined) Object.defineProperty(policy, 'name', { value: name })
   return Object.setPrototypeOf(policy, kind)
 }
 
@@ -112,7 +113,7 @@ export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly
 export function policy(name: string, wrapper: Wrapper): Policy {
   if (typeof name !== 'string' || name === '') throw invalidOption('policy', 'name', 'a text of 1 to 200 characters', name)
   if (typeof wrapper !== 'function') throw invalidOption(`policy ${name}`, 'wrapper', 'a function that takes a handler', wrapper)
-  return makePolicy([userPart(name, wrapper)])
+  return makePolicy([userPart(name, wrapper)], undefined, name)
 }
 
 function userPart(name: string, wrapper: Wrapper): WrapPart {

@@ -5,6 +5,8 @@ import { type Sweepable, sweepLater } from './sweep.ts'
 export interface Due {
   due: Due | null
   dueBefore: Due | null
+  /** The list it is in. */
+  dueIn: TimerList | null
   /** When, on the list's clock; fixed while it is in the list. */
   readonly dueMs: number
   fire(): void
@@ -33,6 +35,7 @@ export class TimerList implements Sweepable {
 
   /** `entry` has to be due after the list's delay from now. */
   add(entry: Due): void {
+    entry.dueIn = this
     entry.dueBefore = this.#last
     if (this.#last === null) this.#first = entry
     else this.#last.due = entry
@@ -42,7 +45,8 @@ export class TimerList implements Sweepable {
 
   /** Does nothing for an entry that is not in the list. */
   remove(entry: Due): void {
-    if (entry.dueBefore === null && this.#first !== entry) return
+    if (entry.dueIn !== this) return
+    entry.dueIn = null
     if (entry.dueBefore === null) this.#first = entry.due
     else entry.dueBefore.due = entry.due
     if (entry.due === null) this.#last = entry.dueBefore

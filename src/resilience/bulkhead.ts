@@ -1,9 +1,9 @@
 import { type HoldfastCode, HoldfastError, refusal } from '../core/errors.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
-import { guardOf, guardPolicy } from '../core/guard-policy.ts'
 import type { Policy } from '../core/handler.ts'
 import { checkOptions } from '../core/options.ts'
-import { policyKind } from '../core/policy.ts'
+import { makePolicy, policyKind } from '../core/policy.ts'
+import { ownerOf } from '../core/policy-inside.ts'
 import { text, whole } from '../core/rules.ts'
 import { Waiter, WaiterQueue } from './bulkhead-queue.ts'
 
@@ -39,20 +39,20 @@ export interface Bulkhead extends Policy {
  * ```
  */
 export function bulkhead(options?: BulkheadOptions): Bulkhead {
-  return guardPolicy<Bulkhead>(new BulkheadGuard(checkOptions('bulkhead', options, rules)), bulkheadKind)
+  return makePolicy<Bulkhead>([{ guard: new BulkheadGuard(checkOptions('bulkhead', options, rules)) }], bulkheadKind)
 }
 
 const rules = { concurrent: whole({ min: 1, default: 10 }), queued: whole({ default: 0 }), name: text('bulkhead') }
 
 const bulkheadKind = policyKind({
   get running(): number {
-    return guardOf<BulkheadGuard>(this).running
+    return ownerOf<BulkheadGuard>(this).running
   },
   get waiting(): number {
-    return guardOf<BulkheadGuard>(this).waiting
+    return ownerOf<BulkheadGuard>(this).waiting
   },
   get abandoned(): number {
-    return guardOf<BulkheadGuard>(this).abandoned
+    return ownerOf<BulkheadGuard>(this).abandoned
   },
 })
 

@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.ts'
 import type { Events } from '../core/events.ts'
-import { guardOf, guardPolicy } from '../core/guard-policy.ts'
 import type { Policy } from '../core/handler.ts'
 import { checkOptions, invalidOption } from '../core/options.ts'
 import type { Outcome, Verdict } from '../core/outcome.ts'
-import { policyKind } from '../core/policy.ts'
+import { makePolicy, policyKind } from '../core/policy.ts'
+import { ownerOf } from '../core/policy-inside.ts'
 import { any, clock, durationMs, fn, optional, text, whole } from '../core/rules.ts'
 import { type BreakerEvents, BreakerGuard, type BreakerState } from './breaker-guard.ts'
 import { type Trip, timeWindow } from './trip.ts'
@@ -52,7 +52,7 @@ export function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreaker 
   const openMaxMs = checked.openMaxMs ?? checked.openMs
   if (openMaxMs < checked.openMs) throw invalidOption('circuitBreaker', 'openMaxMs', `at least openMs (${checked.openMs})`, openMaxMs)
   const trips = Array.isArray(checked.trips) ? (checked.trips as readonly Trip[]) : [checked.trips as Trip]
-  return guardPolicy<CircuitBreaker>(new BreakerGuard({ ...checked, trips, openMaxMs }), breakerKind)
+  return makePolicy<CircuitBreaker>([{ guard: new BreakerGuard({ ...checked, trips, openMaxMs }) }], breakerKind)
 }
 
 const isTrip = (value: unknown): boolean => typeof value === 'object' && value !== null && typeof (value as Trip).tally === 'function'
@@ -74,12 +74,12 @@ const rules = {
 
 const breakerKind = policyKind({
   get state(): BreakerState {
-    return guardOf<BreakerGuard>(this).state
+    return ownerOf<BreakerGuard>(this).state
   },
   on(...args: Parameters<Events<BreakerEvents>['on']>): () => void {
-    return guardOf<BreakerGuard>(this).events.on(...args)
+    return ownerOf<BreakerGuard>(this).events.on(...args)
   },
   once(...args: Parameters<Events<BreakerEvents>['once']>): () => void {
-    return guardOf<BreakerGuard>(this).events.once(...args)
+    return ownerOf<BreakerGuard>(this).events.once(...args)
   },
 })

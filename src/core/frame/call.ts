@@ -2,7 +2,7 @@ import { abortedError, Ctx, NOBODY } from '../ctx.ts'
 import type { HoldfastError } from '../errors.ts'
 import { isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
 import { changeMeta, type Meta } from '../meta.ts'
-import type { Due } from '../timer-list.ts'
+import type { Due, TimerList } from '../timer-list.ts'
 import type { Frame, Racer, RacingCall } from './types.ts'
 
 type Entered = Refusal | undefined
@@ -22,6 +22,7 @@ export const take = (resolve: (value: unknown) => void, reject: (error: unknown)
 export class Call extends Ctx implements Due, RacingCall {
   declare due: Due | null
   declare dueBefore: Due | null
+  declare dueIn: TimerList | null
   declare readonly frame: Frame
   declare readonly input: unknown
   declare readonly permits: Permit[]
@@ -45,6 +46,7 @@ export class Call extends Ctx implements Due, RacingCall {
     )
     this.due = null
     this.dueBefore = null
+    this.dueIn = null
     this.frame = frame
     this.input = input
     this.permits = new Array(frame.guards.length)
