@@ -10,6 +10,7 @@ export type HoldfastCode =
   | 'FAILED'
   | 'INVALID_INPUT'
   | 'INVALID_OPTIONS'
+  | 'KEYS_EXHAUSTED'
   | 'NAME_REUSED'
   | 'NOT_JSON'
   | 'NOT_REGISTERED'
