@@ -38,8 +38,8 @@ function install(folder, manifest, tarball) {
 }
 
 /** Compiles types/guard.ts, once as an ES module and once as CommonJS where the resolution tells them apart. */
-function compile(compiler, options, files = ['guard.mts', 'guard.cts']) {
-  for (const file of files) cpSync(join(root, 'test/consumers/types/guard.ts'), join(tools, file))
+function compile(compiler, options, copies = ['guard.mts', 'guard.cts'], files = copies) {
+  for (const file of copies) cpSync(join(root, 'test/consumers/types/guard.ts'), join(tools, file))
   const common = {
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -56,12 +56,26 @@ function compile(compiler, options, files = ['guard.mts', 'guard.cts']) {
 }
 
 /** The first TypeScript block of README.md, word for word. */
-async function readmeExample(format, file) {
+function readmeExample() {
   const example = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1]
   if (!example) throw new Error('README.md has no TypeScript example')
-  const { code } = await transform(example, { loader: 'ts', format, target: 'node20' })
-  writeFileSync(join(plain, file), code)
-  return node(plain, file) || 'ran'
+  return example
+}
+
+/** Pasted into an ES module or a CommonJS program; `programs/fetch.cjs` answers its requests. */
+async function runReadmeExample(format) {
+  const { code } = await transform(readmeExample(), { loader: 'ts', format: 'esm', target: 'node20' })
+  const imports = /import \{([^}]*)\} from ("[^"]*");/g
+  const commonJs = `${[...code.matchAll(imports)].map(([, names, from]) => `const {${names}} = require(${from})`).join('\n')}
+async function main() {\n${code.replace(imports, '')}\n}\nmain()`
+  const file = format === 'esm' ? 'readme.mjs' : 'readme.cjs'
+  writeFileSync(join(plain, file), format === 'esm' ? code : commonJs)
+  return node(plain, '--require', './fetch.cjs', file) || 'ran'
+}
+
+function compileReadmeExample() {
+  writeFileSync(join(tools, 'readme.mts'), readmeExample())
+  return compile('typescript', { module: 'node16' }, [], ['readme.mts'])
 }
 
 async function bundled() {
@@ -98,8 +112,9 @@ const consumers = {
   'TypeScript 7, bundler': () => compile('typescript-newest', { module: 'esnext', moduleResolution: 'bundler' }, ['guard.ts']),
   'Jest, default configuration': () => node(tools, 'node_modules/jest/bin/jest.js', '--silent') || 'passed',
   'esbuild bundle': bundled,
-  "README's first example, ES module": () => readmeExample('esm', 'readme.mjs'),
-  "README's first example, CommonJS": () => readmeExample('cjs', 'readme.cjs'),
+  "README's first example, ES module": () => runReadmeExample('esm'),
+  "README's first example, CommonJS": () => runReadmeExample('cjs'),
+  "README's first example, TypeScript": compileReadmeExample,
 }
 
 let failures = 0

@@ -9,6 +9,15 @@ function createProgram() {
   return ts.createProgram(fileNames, options)
 }
 
+const isType = (declaration) => ts.isInterfaceDeclaration(declaration) || ts.isTypeAliasDeclaration(declaration)
+
+/** Whether a node stands in an exported statement of its file, other than the declaration of what it names. */
+function isExported(node, declaration) {
+  let statement = node
+  while (!ts.isSourceFile(statement.parent)) statement = statement.parent
+  return statement !== declaration && statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
+}
+
 /** One line for each export that could lose its `export`, or go. */
 export function deadExports() {
   const program = createProgram()
@@ -28,8 +37,14 @@ export function deadExports() {
       const isIdentifier = ts.isIdentifier(node) && !ts.isExportSpecifier(node.parent)
       const symbol = isIdentifier ? checker.getSymbolAtLocation(node) : undefined
       const target = symbol && resolve(symbol)
-      // Used in another file than the one that declares it; `export … from` alone uses nothing.
-      if (target?.declarations?.some((declaration) => declaration.getSourceFile() !== file)) used.add(target)
+      // Used in another file than the one that declares it (`export … from` alone uses nothing), or a type that an export beside it is made of.
+      if (
+        target?.declarations?.some(
+          (declaration) => declaration.getSourceFile() !== file || (isType(declaration) && isExported(node, declaration)),
+        )
+      ) {
+        used.add(target)
+      }
       ts.forEachChild(node, visit)
     }
     visit(file)

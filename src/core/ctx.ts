@@ -1,58 +1,10 @@
-import type { Timer } from './clock.ts'
+import { deadlinePassed } from './abort-errors.ts'
 import type { Context, ContextChange, TraceContext } from './context.ts'
-import { type HoldfastCode, HoldfastError, refusal } from './errors.ts'
+import { HoldfastError } from './errors.ts'
 import { uuidv7 } from './ids.ts'
 import { changeMeta, type Meta, NO_META } from './meta.ts'
-import { joinSignal, leaveRing, leaveSignal, Ring, Waiting } from './waiting.ts'
-
-/** What few contexts need: made when the first of it is. */
-class More {
-  declare waits: Ring | null
-  declare controller: AbortController | null
-  declare over: boolean
-  declare reason: unknown
-  /** Told by the parent, while somebody here waits. */
-  declare up: Link | null
-  /** A caller's signal: this context is where it enters the tree. */
-  declare source: AbortSignal | null
-  declare link: Link | null
-  /** This context made its deadline, so it keeps the timer; armed only while somebody waits. */
-  declare arms: boolean
-  declare timer: Timer | null
-  declare joined: boolean
-  declare key: string | null
-  /** Where the idempotency key lives when the call began without a context and is being retried. */
-  declare origin: Ctx | null
-  declare pending: number
-  declare idle: (() => void) | null
-
-  constructor() {
-    this.waits = null
-    this.controller = null
-    this.over = false
-    this.reason = undefined
-    this.up = null
-    this.source = null
-    this.link = null
-    this.arms = false
-    this.timer = null
-    this.joined = false
-    this.key = null
-    this.origin = null
-    this.pending = 0
-    this.idle = null
-  }
-}
-
-/** Carries an abort into a context: from its parent, from a caller's signal. */
-class Link extends Waiting {
-  constructor(readonly ctx: Ctx) {
-    super()
-  }
-  abortedBy(reason: unknown): void {
-    this.ctx.abortedBy(reason)
-  }
-}
+import { Link, Rare } from './rare.ts'
+import { joinSignal, leaveRing, leaveSignal, Ring, type Waiting } from './waiting.ts'
 
 const KNOWN = new Set(['timeoutMs', 'attempt', 'idempotencyKey', 'tenant', 'keys', 'trace', 'correlationId', 'causationId', 'values'])
 
@@ -68,7 +20,7 @@ export class Ctx implements Context {
   declare readonly meta: Meta
   /** Whether it, or anything above it, can be aborted. */
   declare readonly live: boolean
-  declare more: More | null
+  declare more: Rare<Ctx> | null
 
   constructor(parent: Ctx | null, limitMs: number | null, attempt: number, meta: Meta, live: boolean) {
     this.parent = parent
@@ -116,8 +68,8 @@ export class Ctx implements Context {
     return more.key
   }
 
-  get rare(): More {
-    this.more ??= new More()
+  get rare(): Rare<Ctx> {
+    this.more ??= new Rare()
     return this.more
   }
 
@@ -297,20 +249,9 @@ export function derive(
   return ctx
 }
 
-const deadlinePassed = (): HoldfastError => refusal('DEADLINE', 'the deadline has passed', { effect: 'unknown' })
-
 const reserved = (name: string): HoldfastError =>
   new HoldfastError('INVALID_OPTIONS', `context.with: ${name} is a name of the context's own; choose another`, {
     effect: 'none',
     retry: 'never',
     details: { option: name },
   })
-
-/** The answer to a caller who gave up. `started`: whether the work had begun, so that something may have happened. */
-export function abortedError(ctx: Ctx, started: boolean): HoldfastError {
-  const reason = ctx.reason
-  const effect = started ? 'unknown' : 'none'
-  if (reason instanceof HoldfastError && (reason.code === 'DEADLINE' || reason.code === 'TIMEOUT'))
-    return refusal(reason.code as HoldfastCode, reason.message, { effect, cause: reason.cause })
-  return refusal('ABORTED', 'the caller gave up', { effect, retry: 'never', cause: reason })
-}

@@ -1,6 +1,7 @@
+import { abortedError } from './abort-errors.ts'
 import { ambientContext } from './ambient.ts'
 import { contextRules } from './create-context.ts'
-import { abortedError, type Ctx, derive, freshCtx, isContext } from './ctx.ts'
+import { type Ctx, derive, freshCtx, isContext } from './ctx.ts'
 import type { Next } from './frame/types.ts'
 import type { RunOptions } from './handler.ts'
 import { changeMeta, NO_META } from './meta.ts'

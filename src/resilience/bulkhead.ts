@@ -44,7 +44,7 @@ export function bulkhead(options?: BulkheadOptions): Bulkhead {
 
 const rules = { concurrent: whole({ min: 1, default: 10 }), queued: whole({ default: 0 }), name: text('bulkhead') }
 
-const bulkheadKind = policyKind({
+const bulkheadKind = /* @__PURE__ */ policyKind({
   get running(): number {
     return ownerOf<BulkheadGuard>(this).running
   },

@@ -72,7 +72,7 @@ const rules = {
   clock,
 }
 
-const breakerKind = policyKind({
+const breakerKind = /* @__PURE__ */ policyKind({
   get state(): BreakerState {
     return ownerOf<BreakerGuard>(this).state
   },

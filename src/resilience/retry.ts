@@ -1,5 +1,6 @@
+import { abortedError } from '../core/abort-errors.ts'
 import type { Clock } from '../core/clock.ts'
-import { abortedError, type Ctx, freshCtx } from '../core/ctx.ts'
+import { type Ctx, freshCtx } from '../core/ctx.ts'
 import { HoldfastError, isRefusal } from '../core/errors.ts'
 import type { Next } from '../core/frame/types.ts'
 import type { Policy } from '../core/handler.ts'

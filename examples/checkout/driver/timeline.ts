@@ -31,6 +31,26 @@ const SAID: Readonly<Record<LedgerLine['event'], (line: LedgerLine) => string>> 
   refused: ({ action }) => `${action}: came after its undo, refused`,
 }
 
+/** What the kinds of records mean, in words. */
+const RECORDED: Readonly<Record<string, string>> = {
+  started: 'accepted and durable',
+  intent: 'about to begin',
+  resumed: 'taken up again after the restart',
+  retry: 'no answer or a bad one, trying again',
+  result: 'done',
+  failed: 'given up',
+  undo: 'about to be undone',
+  undone: 'undone',
+}
+
+function recorded({ kind, step, data }: JournalRecord): string {
+  if (kind === 'undone' && step === null) return bold('ended: undone')
+  const said = RECORDED[kind] ?? kind
+  const { error } = JSON.parse(data) as { readonly error?: { readonly message?: string } }
+  const why = error?.message === undefined ? '' : ` (${error.message})`
+  return dim(step === null ? said : `${step}: ${said}${why}`)
+}
+
 export function timeline(
   order: string,
   ledger: readonly LedgerLine[],
@@ -40,10 +60,11 @@ export function timeline(
   const startedEpochMs = records[0]?.atEpochMs ?? 0
   const endedEpochMs = records.at(-1)?.atEpochMs ?? 0
   const entries = [
-    ...records.map(({ atEpochMs, kind, step }) => ({ atEpochMs, who: 'saga', text: dim(step === null ? kind : `${step}: ${kind}`) })),
+    // Ledgers first: within one millisecond the saga writes down what a participant did.
     ...ledger
       .filter((line) => line.order === order)
       .map((line) => ({ atEpochMs: line.atEpochMs, who: line.service as string, text: SAID[line.event](line) })),
+    ...records.map((record) => ({ atEpochMs: record.atEpochMs, who: 'journal', text: recorded(record) })),
     ...kills
       .filter(({ atEpochMs }) => atEpochMs > startedEpochMs && atEpochMs < endedEpochMs)
       .map(({ atEpochMs }) => ({ atEpochMs, who: 'demo', text: yellow('kills the order service') })),

@@ -1,2 +1,3 @@
 export { type MemoryStorageOptions, memoryStorage } from './storage.ts'
 export { type MemoryStore, memoryStore } from './store.ts'
+export { type MemoryTransportOptions, memoryTransport } from './transport.ts'

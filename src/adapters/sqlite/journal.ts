@@ -6,7 +6,7 @@ import { thisProcess } from './holder.ts'
 import { Leases } from './leases.ts'
 import { asHead, asRecord, listed } from './queries.ts'
 import type { Opened, Session } from './session.ts'
-import { appendWrite } from './writes.ts'
+import { appendAll } from './writes.ts'
 
 /** The saga journal on one SQLite database. Each call is one transaction. */
 export class SqliteJournal implements SagaJournal {
@@ -24,7 +24,7 @@ export class SqliteJournal implements SagaJournal {
 
   async append(writes: readonly SagaWrite[], signal?: AbortSignal): Promise<readonly SagaVerdict[]> {
     checkWrites(writes)
-    return this.#session.write('append', ({ queries }) => writes.map((write) => appendWrite(queries, write)), signal)
+    return this.#session.write('append', ({ queries }) => appendAll(queries, writes), signal)
   }
 
   async claim(

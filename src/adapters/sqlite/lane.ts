@@ -40,7 +40,7 @@ export class Lane {
       try {
         return work()
       } catch (error) {
-        if (!isLocked(error) || this.#lockedMaxMs === 0) throw error
+        if (!isLocked(error)) throw error
       }
     } else if (this.#waiting.length >= WAITING_MAX && !last) {
       throw locked(this.#place, `${WAITING_MAX} calls are waiting already`)

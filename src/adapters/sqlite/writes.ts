@@ -5,10 +5,17 @@ import { asHead, isEnded, type Queries } from './queries.ts'
 
 type Place = Stored & { readonly number: number }
 
-/** One write of a batch, inside its transaction: checked against what is stored now, the writes before it included. */
-export function appendWrite(queries: Queries, write: SagaWrite): SagaVerdict {
+type Epochs = (shard: number) => number | undefined
+
+/** A batch inside its transaction: each write is checked against what is stored now, the writes before it included. */
+export function appendAll(queries: Queries, writes: readonly SagaWrite[]): SagaVerdict[] {
+  const epochs = epochsOf(queries)
+  return writes.map((write) => appendWrite(queries, write, epochs))
+}
+
+function appendWrite(queries: Queries, write: SagaWrite, epochs: Epochs): SagaVerdict {
   const place = placeOf(queries, write.id)
-  const verdict = judge(write, place, (shard) => epochOf(queries, shard))
+  const verdict = judge(write, place, epochs)
   if (verdict === 'exists') return { ok: false, reason: 'exists', head: asHead(queries.head.get(write.id) ?? {}) }
   if (verdict !== 'ok') return { ok: false, reason: verdict }
   const number = place === undefined ? create(queries, write) : extend(queries, write, place.number)
@@ -21,9 +28,16 @@ function placeOf(queries: Queries, id: string): Place | undefined {
   return row === undefined ? undefined : { number: asNumber(row.number), shard: asNumber(row.shard), seq: asNumber(row.seq) }
 }
 
-function epochOf(queries: Queries, shard: number): number | undefined {
-  const row = queries.epoch.get(shard)
-  return row === undefined ? undefined : asNumber(row.epoch)
+/** Each shard's epoch is read once in a transaction, which nobody can change it under. */
+function epochsOf(queries: Queries): Epochs {
+  const known = new Map<number, number | undefined>()
+  return (shard) => {
+    if (!known.has(shard)) {
+      const row = queries.epoch.get(shard)
+      known.set(shard, row === undefined ? undefined : asNumber(row.epoch))
+    }
+    return known.get(shard)
+  }
 }
 
 const lastOf = (write: SagaWrite): SagaRecord => write.records[write.records.length - 1] as SagaRecord

@@ -1,4 +1,5 @@
-import { abortedError, Ctx, NOBODY } from '../ctx.ts'
+import { abortedError } from '../abort-errors.ts'
+import { Ctx, NOBODY } from '../ctx.ts'
 import type { HoldfastError } from '../errors.ts'
 import { isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
 import { changeMeta, type Meta } from '../meta.ts'

@@ -1,4 +1,5 @@
-import { abortedError, type Ctx, NOBODY } from '../ctx.ts'
+import { abortedError } from '../abort-errors.ts'
+import { type Ctx, NOBODY } from '../ctx.ts'
 import { refused } from '../effect.ts'
 import { type Guard, isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
 import { Call, take } from './call.ts'

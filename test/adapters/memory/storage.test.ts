@@ -32,6 +32,9 @@ test('gives out what nobody can change', async () => {
   const head = await storage.sagaJournal.head('a')
   expect(() => Object.assign(first ?? {}, { data: '"changed"' })).toThrow(TypeError)
   expect(() => Object.assign(head ?? {}, { seq: 9 })).toThrow(TypeError)
+  const records = (await storage.sagaJournal.read('a')) as unknown[]
+  records.push('more')
+  expect(await storage.sagaJournal.read('a')).toHaveLength(1)
 })
 
 test.each([

@@ -63,11 +63,13 @@ for (const driver of drivers) {
     test('in a wrapper of the application serves itself', async () => {
       await inFolder(async (at) => {
         const handle = openHandle(driver, at('app.db'))
+        handle.exec('pragma synchronous = off')
         await withStorage(wrapped(handle), {}, async ({ sagaJournal }) => {
           expect(await sagaJournal.append([creation('a')])).toEqual([{ ok: true }])
           expect(await sagaJournal.read('a')).toEqual([record(1)])
         })
         expect(handle.prepare('select count(*) as n from holdfast_saga').get()).toMatchObject({ n: 1 })
+        expect([pragma(handle, 'synchronous'), pragma(handle, 'journal_mode')]).toEqual([0, 'delete'])
         handle.close()
       })
     })
@@ -102,17 +104,113 @@ for (const driver of drivers) {
         const [claim] = await sagaJournal.claim('one', { shards: 1, leaseMs: 1_000 })
         const fence = claim?.fence ?? { shard: 0, epoch: 0 }
         await sagaJournal.append([creation('a'), extension('a', 2, fence), creation('b')])
-        handle.exec('delete from holdfast_saga_record where seq = 2')
-        await expect(sagaJournal.read('a')).rejects.toMatchObject({
-          code: 'STORAGE_CORRUPT',
-          message: expect.stringContaining('2 records of 3'),
-        })
+        for (const gone of [2, 3]) {
+          handle.exec(`delete from holdfast_saga_record where seq = ${gone}`)
+          const reason = expect.stringContaining('2 records of 3')
+          await expect(sagaJournal.read('a')).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', message: reason })
+          handle.exec(`insert into holdfast_saga_record (saga, seq, kind, at_ms, data) values (1, ${gone}, 'again', 0, '')`)
+        }
         handle.exec("update holdfast_saga set seq = 2 where id = 'a'")
         const clash = [extension('b', 2, fence), extension('a', 3, fence)]
         await expect(sagaJournal.append(clash)).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', effect: 'none' })
         expect(await sagaJournal.head('b')).toEqual(headOf('b'))
         handle.exec('drop table holdfast_saga_record')
         await expect(sagaJournal.append([creation('c')])).rejects.toMatchObject({ code: 'STORAGE_CORRUPT' })
+      })
+      handle.close()
+    })
+  })
+}
+
+for (const driver of drivers) {
+  describeWith(driver, `a handle of ${driver} under way`, () => {
+    test('lets a read that waits for its transaction finish before the storage closes', async () => {
+      const clock = testClock()
+      const handle = openHandle(driver, ':memory:')
+      const storage = sqliteStorage(handle, { clock })
+      await storage.open()
+      await storage.sagaJournal.append([creation('a')])
+      handle.exec('begin')
+      const head = storage.sagaJournal.head('a')
+      const closed = storage.close()
+      handle.exec('commit')
+      await clock.advance(32)
+      expect(await head).toEqual(headOf('a'))
+      await closed
+      handle.close()
+    })
+
+    test('that is migrated by a newer version in the very moment of opening is refused', async () => {
+      const handle = openHandle(driver, ':memory:')
+      let others = "create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '99')"
+      const overtaken: SqliteHandle = {
+        prepare: (sql) => handle.prepare(sql),
+        exec: (sql) => {
+          if (sql === 'BEGIN IMMEDIATE') {
+            handle.exec(others)
+            others = ''
+          }
+          return handle.exec(sql)
+        },
+      }
+      const opening = sqliteStorage(overtaken).open()
+      await expect(opening).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', message: expect.stringContaining('newer version') })
+      expect(handle.prepare("select value from holdfast_meta where key = 'schema'").get()).toMatchObject({ value: '99' })
+      handle.close()
+    })
+
+    test('of a class that opens something else the next time serves itself', async () => {
+      await inFolder(async (at) => {
+        const Database = openHandle(driver, ':memory:').constructor as new (path: string) => Handle
+        let made = 0
+        class Numbered extends Database {
+          constructor() {
+            made += 1
+            super(at(`${made}.db`))
+          }
+        }
+        const handle = new Numbered()
+        await withStorage(handle, {}, ({ sagaJournal }) => sagaJournal.append([creation('a')]))
+        expect(made).toBe(2)
+        expect(handle.prepare('select count(*) as n from holdfast_saga').get()).toMatchObject({ n: 1 })
+        handle.close()
+      })
+    })
+
+    test('is waited for while its file is locked, and then served beside it', async () => {
+      await inFolder(async (at) => {
+        const clock = testClock()
+        const [handle, other] = [openHandle(driver, at('app.db')), openHandle(driver, at('app.db'))]
+        other.exec('create table t (x); begin exclusive')
+        const storage = sqliteStorage(handle, { clock })
+        const opened = storage.open()
+        await clock.advance(100)
+        other.exec('commit')
+        await clock.advance(16)
+        await opened
+        handle.exec('begin')
+        expect(await storage.sagaJournal.append([creation('a')])).toEqual([{ ok: true }])
+        handle.exec('commit')
+        await storage.close()
+        for (const each of [handle, other]) each.close()
+      })
+    })
+
+    test('holds ended sagas apart from the open ones', async () => {
+      const handle = openHandle(driver, ':memory:')
+      await withStorage(handle, {}, async ({ sagaJournal }) => {
+        const [claim] = await sagaJournal.claim('one', { shards: 1, leaseMs: 1_000 })
+        const fence = claim?.fence ?? { shard: 0, epoch: 0 }
+        const done = extension('b', 2, fence, { state: 'done' })
+        await sagaJournal.append([creation('a'), creation('b'), done, { ...creation('c'), state: 'undone' }, creation('d')])
+        await sagaJournal.append([extension('d', 2, fence, { state: 'stuck' })])
+        const rows = handle.prepare('select id, ended from holdfast_saga order by id').all() as { id: string; ended: number }[]
+        expect(rows.map(({ id, ended }) => [id, ended])).toEqual([
+          ['a', 0],
+          ['b', 1],
+          ['c', 1],
+          ['d', 0],
+        ])
       })
       handle.close()
     })

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { SagaHead, SagaJournal } from '../../../src/ports/saga-journal.ts'
@@ -132,6 +132,19 @@ test('a driver that is not there is asked for by the command that installs it', 
   await inFolder(async (at) => {
     const missing = await all(run(script, { act: 'open', path: at('saga.db'), driver: 'libsql' }, { cwd: at('.') }))
     expect(missing).toMatchObject([{ code: 'PACKAGE_MISSING', effect: 'none', message: expect.stringContaining('npm install libsql') }])
+  })
+})
+
+test('a driver whose binary does not fit is passed over, with the reason', async () => {
+  await inFolder(async (at) => {
+    mkdirSync(at('node_modules/libsql'), { recursive: true })
+    writeFileSync(
+      at('node_modules/libsql/index.js'),
+      "module.exports = class { constructor() { throw new Error('built for another Node') } }",
+    )
+    const order = { act: 'open', path: at('saga.db'), driver: 'libsql' } as const
+    const reason = expect.stringContaining('libsql: built for another Node')
+    expect(await all(run(script, order, { cwd: at('.') }))).toMatchObject([{ code: 'PACKAGE_MISSING', message: reason }])
   })
 })
 

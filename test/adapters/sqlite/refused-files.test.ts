@@ -62,9 +62,13 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
       await inFolder(async (at) => {
         await filled(at('saga.db'), driver)
         const bytes = readFileSync(at('saga.db'))
-        for (let page = 4096; page < bytes.length; page += 4096) bytes.fill(0xa5, page, page + 64)
+        bytes.fill(0xa5, bytes.length - 4096, bytes.length - 4000)
         writeFileSync(at('damaged.db'), bytes)
         expect(await refused(at('damaged.db'), driver)).toMatchObject({ code: 'STORAGE_CORRUPT' })
+        // What is too large to be checked whole opens, and is met where it is read.
+        const unchecked = sqliteStorage(at('damaged.db'), { driver, checkedMaxBytes: 0 })
+        await unchecked.open()
+        await unchecked.close()
       })
     })
 
@@ -130,7 +134,11 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
     test('a folder, and a path whose folder is missing', async () => {
       await inFolder(async (at) => {
         mkdirSync(at('folder'))
-        expect(await opening(at('folder'), driver)).toMatchObject({ code: 'STORAGE_UNAVAILABLE', effect: 'none' })
+        expect(await opening(at('folder'), driver)).toMatchObject({
+          code: 'STORAGE_UNAVAILABLE',
+          effect: 'none',
+          details: { sqlite: 'CANTOPEN' },
+        })
         const missing = await opening(at('nowhere/saga.db'), driver)
         expect(missing).toMatchObject({
           code: 'STORAGE_UNAVAILABLE',

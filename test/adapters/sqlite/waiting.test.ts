@@ -139,6 +139,18 @@ describeWith('libsql', 'while another connection writes', () => {
       expect(await storage.sagaJournal.head('a')).toMatchObject({ seq: 1 })
     }))
 
+  test('closing ends when those who wait have given up', () =>
+    scene(async ({ clock, storage, other }) => {
+      other.exec('begin immediate')
+      const append = watched(storage.sagaJournal.append([creation('a')]))
+      const closed = watched(storage.close())
+      await clock.advance(1_000)
+      await clock.advance(16)
+      expect(append.outcome()).toMatchObject({ code: 'STORAGE_LOCKED' })
+      expect(closed.outcome()).toBeUndefined()
+      other.exec('commit')
+    }))
+
   test('a thousand calls may wait, one more is refused at once', () =>
     scene(async ({ clock, storage, other }) => {
       other.exec('begin immediate')

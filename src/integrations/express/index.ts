@@ -1,0 +1,5 @@
+export { type HealthRoutesOptions, healthRoutes } from './health-routes.ts'
+export type { Next, RequestSlice, ResponseSlice } from './http.ts'
+export type { Problem } from './problem.ts'
+export { type ProblemDetailsOptions, problemDetails } from './problem-details.ts'
+export { contextOf, type RequestContextOptions, requestContext } from './request-context.ts'

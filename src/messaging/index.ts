@@ -1,0 +1,7 @@
+export { type EventBusOptions, eventBus } from './bus.ts'
+export type { BusEvents, MessageHead } from './bus-events.ts'
+export type { DeadLetter, DeadLetterFilter, DeadLetters } from './dead-letters.ts'
+export { type EventDefinition, type EventOptions, event } from './event.ts'
+export type { EventBus, PublishOptions } from './event-bus.ts'
+export type { Message } from './message.ts'
+export { type Subscription, type SubscriptionOptions, subscription } from './subscription.ts'
