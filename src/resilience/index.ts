@@ -1,5 +1,7 @@
 export type { BreakerEvents, BreakerState } from './breaker-guard.ts'
 export { type Bulkhead, type BulkheadOptions, bulkhead } from './bulkhead.ts'
+export { type Chaos, chaos } from './chaos.ts'
+export type { ChaosEvents, ChaosOptions, ChaosSettings, ChaosStats } from './chaos-options.ts'
 export { type CircuitBreaker, type CircuitBreakerOptions, circuitBreaker } from './circuit-breaker.ts'
 export { fallback } from './fallback.ts'
 export { type Keyed, keyed } from './keyed.ts'

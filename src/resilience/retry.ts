@@ -6,7 +6,7 @@ import type { Next } from '../core/frame/types.ts'
 import type { Policy } from '../core/handler.ts'
 import { makePolicy } from '../core/policy.ts'
 import { clock } from '../core/rules.ts'
-import { Waiting } from '../core/waiting.ts'
+import { nap } from './nap.ts'
 import { type RetryOptions, type RetryPlan, retryPlan } from './retry-options.ts'
 
 /**
@@ -104,29 +104,3 @@ class Retrying {
 
 /** A refusal costs its guard little and uses no attempt: without a floor, a delay of 0 would spin until the deadline. */
 const REFUSED_DELAY_MIN_MS = 10
-
-/** Resolves after `delayMs`, or as soon as the context is aborted. */
-function nap(delayMs: number, ctx: Ctx, clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(() => {
-      ctx.unlisten(sleeper)
-      resolve()
-    }, delayMs)
-    const sleeper = new Sleeper(() => {
-      timer.clear()
-      resolve()
-    })
-    ctx.listen(sleeper)
-  })
-}
-
-class Sleeper extends Waiting {
-  readonly #wake: () => void
-  constructor(wake: () => void) {
-    super()
-    this.#wake = wake
-  }
-  abortedBy(): void {
-    this.#wake()
-  }
-}
