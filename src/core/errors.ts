@@ -18,6 +18,7 @@ export type HoldfastCode =
   | 'PACKAGE_MISSING'
   | 'QUEUE_FULL'
   | 'QUEUE_TIMEOUT'
+  | 'RATE_LIMITED'
   | 'RETRIES_TWICE'
   | 'SAGA_ID_REUSED'
   | 'SAGA_NOT_FOUND'
