@@ -12,7 +12,7 @@ export const entries = {
   './messaging': 'src/messaging/index.ts',
   './memory': 'src/adapters/memory/index.ts',
   './sqlite': 'src/adapters/sqlite/index.ts',
-  './testing': 'src/testing/index.ts',
+  './testing': 'src/app/testing.ts',
   './fetch': 'src/integrations/fetch/index.ts',
   './express': 'src/integrations/express/index.ts',
 }

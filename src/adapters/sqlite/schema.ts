@@ -29,7 +29,8 @@ const MIGRATIONS: readonly string[] = [
   `,
 ]
 const TABLES = ['holdfast_meta', 'holdfast_saga', 'holdfast_saga_record', 'holdfast_lease']
-const VERSION = MIGRATIONS.length
+/** What this version writes. */
+export const VERSION = MIGRATIONS.length
 
 /**
  * A log that outlived its database: SQLite would throw it away on opening, and with it what only it holds. Only `stat` may touch the

@@ -4,7 +4,7 @@ import { aborted, notStarted } from '../journal-shared/refusals.ts'
 import type { Connection } from './connection.ts'
 import { Lane } from './lane.ts'
 import { prepareQueries, type Queries } from './queries.ts'
-import { inspect, migrate } from './schema.ts'
+import { inspect, migrate, VERSION } from './schema.ts'
 
 /** What a call works on while the storage is open. */
 export interface Opened {
@@ -58,7 +58,9 @@ export class Session {
     if (this.#opened !== undefined) return
     this.#opening ??= connect()
     const connection = this.#opening
-    inspect(connection, this.#options.checkedMaxBytes)
+    const version = inspect(connection, this.#options.checkedMaxBytes)
+    // Tables of our names and mark with other columns are refused here, before anything is written.
+    if (version === VERSION) prepareQueries(connection)
     if (connection.isOwn) this.#options.configure(connection)
     migrate(connection)
     this.#opened = { connection, queries: prepareQueries(connection) }

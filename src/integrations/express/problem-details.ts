@@ -22,7 +22,7 @@ const rules = { unknown: oneOf(['answer', 'pass'], 'answer'), onUnknown: fn((_er
  * |---|---|
  * | a refusal (`BREAKER_OPEN`, `BULKHEAD_FULL`, `NOT_STARTED`, …), `ABORTED` | 503 with `Retry-After` in whole seconds |
  * | `TIMEOUT`, `DEADLINE`, `WAIT_TIMEOUT` | 504 |
- * | `declined()`, `SAGA_ID_REUSED`, `SAGA_UNDONE` | 409 with the message |
+ * | `declined()`, `SAGA_ID_REUSED`, `SAGA_UNDONE` | 409 with the message; of a saga only where a step declined |
  * | `INVALID_INPUT`, `NOT_JSON` | 400 with the message and the issues |
  * | `SAGA_NOT_FOUND` | 404 |
  * | one with a `status` from 400 to 499 (a body parser's) | that, with the message where it says `expose` |

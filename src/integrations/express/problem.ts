@@ -25,7 +25,7 @@ export interface Answer {
 
 const TIMED_OUT = new Set(['TIMEOUT', 'DEADLINE', 'WAIT_TIMEOUT'])
 const INVALID = new Set(['INVALID_INPUT', 'NOT_JSON'])
-const CONFLICT = new Set(['DECLINED', 'SAGA_ID_REUSED', 'SAGA_UNDONE'])
+const CONFLICT = new Set(['DECLINED', 'SAGA_ID_REUSED'])
 
 /** The answer an error asks for; undefined for one that says nothing about it. */
 export function answerFor(error: unknown): Answer | undefined {
@@ -37,6 +37,7 @@ function answerForOurs(error: HoldfastError): Answer | undefined {
   if (TIMED_OUT.has(code)) return { problem: problem(504, 'It took too long; whether anything happened is not known.', code) }
   if (INVALID.has(code)) return { problem: { ...problem(400, message, code), ...issuesOf(error) } }
   if (CONFLICT.has(code)) return { problem: problem(409, message, code) }
+  if (code === 'SAGA_UNDONE') return { problem: problem(409, saidNo(error.cause) ?? 'It was undone; nothing remains of it.', code) }
   if (code === 'SAGA_NOT_FOUND') return { problem: problem(404, message, code) }
   // What is full, open or locked is named to operators, not to clients.
   if (isRefusal(error) || code === 'ABORTED')
@@ -66,6 +67,10 @@ function problem(status: number, detail?: string, code?: string): Problem {
     ...(code !== undefined && { code }),
   }
 }
+
+/** Why a saga was undone, where that was a business no; anything else is for operators. */
+const saidNo = (cause: unknown): string | undefined =>
+  cause instanceof HoldfastError && cause.code === 'DECLINED' ? cause.message : undefined
 
 /** Whole seconds, as the header wants them, and never "at once". */
 const secondsOf = (retryAfterMs = 1_000): number => Math.max(1, Math.ceil(retryAfterMs / 1_000))

@@ -100,6 +100,12 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
         'its schema version is x',
       ],
       [
+        'our tables with other columns',
+        `create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '1');
+         create table holdfast_saga (x); create table holdfast_saga_record (x); create table holdfast_lease (x)`,
+        'no such column',
+      ],
+      [
         'some of our tables gone',
         "create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '1')",
         'its table holdfast_saga, holdfast_saga_record, holdfast_lease is missing',

@@ -1,5 +1,6 @@
 /* global expect, test */
 const { circuitBreaker, HoldfastError, policies, retry } = require('holdfast')
+const { sqliteStorage } = require('holdfast/sqlite')
 const guardACall = require('./guard.cjs')
 
 test('guards a call', guardACall)
@@ -10,4 +11,10 @@ test('refuses with an error of its own', async () => {
   const outcome = await guard.tryRun(async () => 'up')
   expect(outcome).toMatchObject({ ok: false, effect: 'none', error: { code: expect.any(String) } })
   expect(outcome.error).toBeInstanceOf(HoldfastError)
+})
+
+test('finds an SQLite driver, which Jest cannot import dynamically', async () => {
+  const storage = sqliteStorage(':memory:')
+  await storage.open()
+  await storage.close()
 })

@@ -96,6 +96,14 @@ describe('answers', () => {
     expect((await answerTo(error(code, { effect: 'none' }))).status).toBe(status)
   })
 
+  test.each([
+    [declined('out of stock'), 'out of stock'],
+    [new Error('password=hunter2'), 'It was undone; nothing remains of it.'],
+  ])('a saga undone because of %s with 409', async (cause, detail) => {
+    const answer = await answerTo(error('SAGA_UNDONE', { effect: 'none', cause }))
+    expect([answer.status, JSON.parse(answer.body)]).toMatchObject([409, { detail }])
+  })
+
   test("a refusal with a code of the user's own with 503", async () => {
     expect(await answerTo(error('TOO_EARLY', { effect: 'none', retry: 'later', retryAfterMs: 30_000 }))).toMatchObject({
       status: 503,
