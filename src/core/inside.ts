@@ -21,6 +21,8 @@ export interface WrapPart {
   readonly rescue?: (again: Next) => Rescue
   /** It may read anything of a context, so it is given a real one. */
   readonly foreign?: boolean
+  /** Whether it may answer in the work's place, and notes when it does. */
+  readonly answers?: boolean
   /** Whether it calls the work more than once. */
   readonly repeats?: boolean
   /** Where the readouts of the policy live; a guard is its own. */
@@ -36,6 +38,8 @@ export class Inside {
   runningAmbient: Next | null = null
   /** Whether `running` understands `quiet`. */
   readonly quiet: boolean
+  /** Whether some part may answer in the work's place. */
+  readonly answers: boolean
   /** Whether a call that has no context needs one made: nobody inside makes it, or the outermost part is a user's. */
   readonly needsContext: boolean
 
@@ -43,6 +47,7 @@ export class Inside {
     this.parts = parts
     const outermost = parts[0]
     this.quiet = outermost !== undefined && 'guard' in outermost
+    this.answers = parts.some((part) => 'wrap' in part && part.answers === true)
     this.needsContext = outermost === undefined || outermost.foreign === true
   }
 }

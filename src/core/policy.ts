@@ -9,7 +9,8 @@ import { INSIDE, Inside, type Part, type WrapPart } from './inside.ts'
 import { invalidOption, show } from './options.ts'
 import type { Outcome } from './outcome.ts'
 import { type Carrier, partsOf } from './policy-inside.ts'
-import { underContext } from './run-context.ts'
+import { contextFor, underContext } from './run-context.ts'
+import { sinkBelow } from './source.ts'
 import { wrapFunction, wrapMethods } from './wrap.ts'
 
 /** The innermost handler of `run`: the task itself. */
@@ -42,6 +43,17 @@ function notATask(task: unknown): HoldfastError {
   return new HoldfastError('INVALID_INPUT', `run: the task must be a function, got ${show(task)}`, { effect: 'none', retry: 'never' })
 }
 
+async function withSource(inside: Inside, task: Task<unknown>, options: RunOptions | undefined): Promise<Outcome<unknown>> {
+  try {
+    if (typeof task !== 'function') throw notATask(task)
+    const { ctx, sink } = sinkBelow(contextFor(options))
+    const value = await underContext(composed(inside), task, { context: ctx })
+    return { ok: true, value, source: sink.source }
+  } catch (error) {
+    return failedWith(error)
+  }
+}
+
 /** What every policy inherits. One object for all of them: a policy itself is a function with a single property. */
 const methods = {
   run(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<unknown> {
@@ -54,6 +66,7 @@ const methods = {
 
   tryRun(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<Outcome<unknown>> {
     const inside = this[INSIDE]
+    if (inside.answers) return withSource(inside, task, options)
     if (inside.quiet && options === undefined && ambientSeat.storage === null && typeof task === 'function') {
       const answer = composed(inside)(task, inside.needsContext ? freshCtx() : undefined, true)
       // Only a frame that was asked to be quiet answers with something that is no promise.

@@ -1,4 +1,5 @@
 import type { Timer } from './clock.ts'
+import type { Source } from './outcome.ts'
 import { type Ring, Waiting } from './waiting.ts'
 
 /** What few contexts need: made when the first of it is. */
@@ -19,6 +20,8 @@ export class Rare<C> {
   declare key: string | null
   /** Where the idempotency key lives when the call began without a context and is being retried. */
   declare origin: C | null
+  /** Where a policy inside notes who answered; made by `tryRun`. */
+  declare sink: { source: Source } | null
   declare pending: number
   declare idle: (() => void) | null
 
@@ -35,6 +38,7 @@ export class Rare<C> {
     this.joined = false
     this.key = null
     this.origin = null
+    this.sink = null
     this.pending = 0
     this.idle = null
   }

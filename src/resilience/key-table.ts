@@ -56,12 +56,26 @@ export class KeyTable<V> {
 
   /** False when the table is full of busy keys. */
   makeRoom(): boolean {
-    for (let entry = this.#first; entry !== null && this.#entries.size >= this.keysMax; ) {
+    this.#shrinkTo(this.keysMax - 1)
+    return this.#entries.size < this.keysMax
+  }
+
+  forget(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) this.#remove(entry)
+  }
+
+  /** Forgets the longest unused keys beyond `keysMax`, but for busy ones. */
+  shrink(): void {
+    this.#shrinkTo(this.keysMax)
+  }
+
+  #shrinkTo(keys: number): void {
+    for (let entry = this.#first; entry !== null && this.#entries.size > keys; ) {
       const next: KeyEntry<V> | null = entry.after
       if (entry.busy === 0) this.#remove(entry)
       entry = next
     }
-    return this.#entries.size < this.keysMax
   }
 
   add(key: string, value: V, nowMs: number): KeyEntry<V> {

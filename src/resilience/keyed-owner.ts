@@ -70,8 +70,11 @@ export class KeyedOwner implements Owner<KeyedStats, KeyedEvents> {
 
   reconfigure(changes: object): void {
     const { keysMax, idleMs, ejectedMaxShare } = checkOptions(`keyed ${this.name}`, changes, changeable)
-    if (keysMax !== undefined) this.#table.keysMax = keysMax
     if (idleMs !== undefined) this.#table.idleMs = idleMs
+    if (keysMax !== undefined) {
+      this.#table.keysMax = keysMax
+      this.#table.shrink()
+    }
     if (ejectedMaxShare !== undefined) this.#ejectedMaxShare = ejectedMaxShare
   }
 

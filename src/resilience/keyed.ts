@@ -53,7 +53,7 @@ const rules = {
   clock,
 }
 
-const keyedKind = managedKind({
+const keyedKind = /* @__PURE__ */ managedKind({
   keys(): readonly string[] {
     return ownerOf<KeyedOwner>(this).keys()
   },

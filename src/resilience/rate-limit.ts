@@ -34,4 +34,4 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
 
 const rules = { ...settings, name: text('rate limit'), clock }
 
-const rateLimitKind = managedKind()
+const rateLimitKind = /* @__PURE__ */ managedKind()

@@ -158,7 +158,10 @@ describe('keyed', () => {
           if (act === 'wait') await clock.advance(30)
           else if (act === 'end') running.shift()?.end()
           else {
-            const call = table.tryRun(() => (act === 'quick' ? 1 : new Promise<void>((end) => void running.push({ key, end }))), at(key))
+            const call = table.tryRun<unknown>(
+              () => (act === 'quick' ? 1 : new Promise<void>((end) => void running.push({ key, end }))),
+              at(key),
+            )
             if (act === 'quick') await call
           }
           await Promise.resolve()
