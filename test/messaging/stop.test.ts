@@ -115,6 +115,48 @@ describe('stop', () => {
     expect(await rejection(bus.stop({ drain: 1 } as never))).toMatchObject({ code: 'INVALID_OPTIONS' })
   })
 
+  test('waits until what ended is settled, but no longer than drainMs', async () => {
+    const clock = testClock()
+    const inner = memoryTransport({ clock })
+    // A broker that takes its time to take note of settlements.
+    const slow: Transport = Object.assign(Object.create(inner) as Transport, {
+      dead: inner.dead,
+      open: () => inner.open(),
+      ensure: inner.ensure.bind(inner),
+      publish: inner.publish.bind(inner),
+      close: () => inner.close(),
+      subscribe: async (...args: Parameters<Transport['subscribe']>) => {
+        const subscription = await inner.subscribe(...args)
+        const settle: typeof subscription.settle = async (settlements) => {
+          await new Promise<void>((resolve) => void clock.setTimer(resolve, 200))
+          return subscription.settle(settlements)
+        }
+        return {
+          settle,
+          credit: (n: number) => subscription.credit(n),
+          drain: () => subscription.drain(),
+          close: () => subscription.close(),
+        }
+      },
+    })
+    for (const [drainMs, left] of [
+      [1_000, 0],
+      [100, 1],
+    ] as const) {
+      const { seen, subscription } = noting({ group: `g${drainMs}` })
+      const { bus, stop } = await rig([subscription], { clock, transport: slow })
+      await bus.publish(OrderPlaced, order('a'))
+      await clock.advance(0)
+      expect(seen).toHaveLength(1)
+      const stopping = stop(drainMs)
+      await clock.advance(drainMs)
+      await stopping
+      await inner.open()
+      expect((await inner.stats()).groups.at(-1)).toMatchObject({ ready: left, unsettled: 0 })
+      await inner.close()
+    }
+  })
+
   test('answers a publisher that waits for room', async () => {
     const busy = gate()
     const { subscription } = noting({ handle: () => busy.opened })
