@@ -12,6 +12,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'test/consumers/**'],
     globalSetup: ['test/support/probe.ts'],
+    // Bounds for what hangs, wide enough for a machine that is busy with something else.
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
     // HOLDFAST_IDENTITY=1 inserts a policy that does nothing everywhere: the suite must not notice.
     setupFiles: process.env.HOLDFAST_IDENTITY === '1' ? ['test/support/identity.ts'] : [],
     reporters: ['default', './test/support/summary.ts'],

@@ -24,6 +24,7 @@ function staleness() {
     // What is optional may be for another platform.
     if (!found && (wanted.optional || wanted.peer || wanted.devOptional)) continue
     if (found?.version !== wanted.version || found?.integrity !== wanted.integrity) return `${path} is not the version in package-lock.json`
+    if (!existsSync(`${root}${path}`)) return `${path} is missing`
   }
   return undefined
 }

@@ -65,12 +65,11 @@ export class Consumer {
     subscription.credit(exclusive ? Math.max(this.#host.held, concurrent) : concurrent)
   }
 
-  /** Takes nothing new and gives back what has not begun; resolves when what runs has ended. */
+  /** Takes nothing new and gives back what has not begun; resolves when what runs has ended and is settled. */
   async drain(): Promise<void> {
     if (this.#state !== 'running') return
     this.#state = 'draining'
     this.#subscription?.drain()
-    this.#queue.clear()
     for (const held of this.#held) {
       held.timer?.clear()
       if (!held.running) this.#settle(held, this.#unstarted(held))
@@ -79,9 +78,10 @@ export class Consumer {
       await new Promise<void>((resolve) => {
         this.#idle = resolve
       })
+    await this.#settler?.flushed()
   }
 
-  /** Settles what has ended and gives back the rest: a handler that still runs is left alone, and its message comes again. */
+  /** Gives back what is not settled: a handler that still runs is left alone, and its message comes again. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return
     this.#state = 'closed'
@@ -91,7 +91,6 @@ export class Consumer {
         { event: event.name, group, running: this.#running },
         'handlers did not end in time; their messages will come again',
       )
-    await this.#settler?.flushed()
     await this.#subscription?.close()
   }
 
@@ -110,6 +109,7 @@ export class Consumer {
   }
 
   async #run(held: Held): Promise<void> {
+    // Its turn came after the bus began to stop: it has been given back.
     if (this.#state !== 'running') return
     held.running = true
     this.#running += 1

@@ -34,7 +34,8 @@ export function decide(plan: FailurePlan, failure: Failure): Decision {
       failure,
       tries.attempt - 1,
     )
-  if (!waits && tries.attempt >= retry.attempts) return dead('failed', `failed ${tries.attempt} times: ${textOf(error)}`, failure)
+  if (!waits && tries.attempt >= retry.attempts)
+    return dead('failed', `attempt ${tries.attempt} of ${retry.attempts} failed: ${textOf(error)}`, failure)
   if (!waits && !isWorthIt(retry, error)) return dead('failed', `not worth another attempt: ${textOf(error)}`, failure)
 
   const delayMs = waits ? refusals.delayAfterMs(tries.refused + 1, error) : retry.delayAfterMs(tries.attempt, error)

@@ -1,6 +1,7 @@
 import { abortedError } from '../core/abort-errors.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Ctx, freshCtx } from '../core/ctx.ts'
+import { effectOf, retryOf } from '../core/effect.ts'
 import { HoldfastError, isRefusal } from '../core/errors.ts'
 import type { Next } from '../core/frame/types.ts'
 import type { Policy } from '../core/handler.ts'
@@ -16,7 +17,8 @@ import { type RetryOptions, type RetryPlan, retryPlan } from './retry-options.ts
  * breaker, a full bulkhead) uses no attempt: it is waited out where a deadline or `elapsedMaxMs` bounds that, and thrown at once where
  * nothing does. Every attempt has the same `ctx.idempotencyKey`; `ctx.attempt` counts from 1.
  *
- * @throws whatever the last attempt threw · {HoldfastError} `ABORTED` (effect unknown) when the caller gave up between attempts ·
+ * @throws whatever the last attempt threw; where that was turned away or never sent, the last error with an unknown effect, if there was
+ * one · {HoldfastError} `ABORTED` (effect unknown) when the caller gave up between attempts ·
  * `INVALID_OPTIONS` (effect none).
  * @example
  * ```ts
@@ -70,12 +72,14 @@ class Retrying {
   async rest(next: Next, input: unknown, ctx: Ctx, firstError: unknown, firstAttempt: number, startedMs: number): Promise<unknown> {
     let error = firstError
     let attempt = firstAttempt
+    let unsure: { readonly error: unknown } | undefined
     for (;;) {
       const turnedAway = isRefusal(error)
+      if (effectOf(error) === 'unknown') unsure = { error }
       const delayMs = this.#delayMs(ctx, error, turnedAway, attempt, startedMs)
-      if (delayMs === undefined) throw error
+      if (delayMs === undefined) throw unsure !== undefined && saysNothing(error) ? unsure.error : error
       if (delayMs > 0) await nap(delayMs, ctx, this.#clock)
-      if (ctx.aborted) throw abortedError(ctx, !turnedAway)
+      if (ctx.aborted) throw abortedError(ctx, !turnedAway || unsure !== undefined)
       if (!turnedAway) attempt += 1
       const own = ctx.child(attempt)
       try {
@@ -101,6 +105,9 @@ class Retrying {
     return delayMs < budgetMs ? delayMs : undefined
   }
 }
+
+/** That the last attempt was turned away or never sent is no news of those before it, whose effect is still unknown; a definite no is. */
+const saysNothing = (error: unknown): boolean => effectOf(error) === 'none' && retryOf(error) === 'later'
 
 /** A refusal costs its guard little and uses no attempt: without a floor, a delay of 0 would spin until the deadline. */
 const REFUSED_DELAY_MIN_MS = 10

@@ -19,6 +19,8 @@ import { announce, type SagaEvents } from './saga-events.ts'
 import type { Tenure } from './tenure.ts'
 
 const BATCHES_IN_FLIGHT = 2
+/** How many sagas may be about to be created; the next is refused. */
+const WRITES_QUEUED = 10_000
 /** How long a stop waits, beyond `drainMs`, for attempts that were aborted and for the journal. */
 const GRACE_MS = 1_000
 
@@ -45,7 +47,7 @@ export class Live {
     this.#plans = plans
     this.#events = events
     this.#queue = new PQueue({ concurrency: settings.concurrent })
-    this.writer = new JournalWriter({ ...settings, inFlight: BATCHES_IN_FLIGHT })
+    this.writer = new JournalWriter({ ...settings, queued: WRITES_QUEUED, inFlight: BATCHES_IN_FLIGHT })
     this.leases = new LeaseKeeper({
       ...settings,
       owner,
@@ -195,6 +197,7 @@ export class Live {
   }
 
   async #idle(limitMs: number): Promise<void> {
+    if (limitMs === 0) return
     const nap = new Nap(this.settings.clock)
     void this.#queue.onIdle().then(() => nap.wake())
     if (this.#queue.size + this.#queue.pending > 0) await nap.sleep(limitMs)

@@ -11,7 +11,8 @@ export interface RecoveryOptions {
   readonly logger: Logger
   readonly scanMs: number
   readonly tenures: () => readonly Tenure[]
-  /** How many more sagas this process can take on. */
+  /** How many sagas this process can have waiting, and how many more it can take on now. */
+  readonly queued: number
   readonly room: () => number
   readonly has: (id: string) => boolean
   readonly adopt: (head: SagaHead, tenure: Tenure) => void
@@ -47,7 +48,8 @@ export class Recovery {
 
   /** A place became free. */
   roomFreed(): void {
-    if (!this.#behind || this.#stopped || this.#options.room() < PAGE) return
+    const { room, queued } = this.#options
+    if (!this.#behind || this.#stopped || room() < Math.min(PAGE, queued / 2)) return
     this.#behind = false
     this.#scanNow()
   }

@@ -30,7 +30,8 @@ export interface Sagas extends Events<SagaEvents> {
    * The same id with the same input is the same saga, running or ended: it never runs again. Ids are kept as long as the journal is.
    *
    * @throws {HoldfastError} with effect none: `INVALID_INPUT`, `NOT_JSON`, `NOT_REGISTERED`, `NOT_STARTED`, `SAGA_ID_REUSED` (another
-   * input, or another saga), `INVALID_OPTIONS`, `BULKHEAD_FULL` (retry later). `ABORTED`, `DEADLINE`, `STORAGE_UNAVAILABLE` (effect unknown)
+   * input, or another saga), `INVALID_OPTIONS`, `BULKHEAD_FULL` (retry later: 10,000
+   * are waiting to be written). `ABORTED`, `DEADLINE`, `STORAGE_UNAVAILABLE` (effect unknown)
    * when the context ended, or the engine stopped, before the journal answered: start again with the same id.
    */
   start<I, O>(definition: SagaDefinition<I, O>, input: I, options: SagaStartOptions): Promise<SagaHandle<O>>

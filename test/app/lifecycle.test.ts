@@ -86,6 +86,19 @@ describe('start', () => {
     expect([lifecycle.state, log.includes('b starts'), log.at(-1)]).toEqual(['stopped', false, 'storage closes'])
   })
 
+  test('starts no further part when stop came while one would not listen', async () => {
+    const gate = moment()
+    const arrived = moment()
+    const deaf = (log: string[]) => part('a', log, { start: () => Promise.resolve(arrived.come()).then(() => gate.at) })
+    const { lifecycle, log } = setUp(deaf, b)
+    const started = expect(lifecycle.start()).rejects.toMatchObject({ code: 'ABORTED' })
+    await arrived.at
+    const stopped = lifecycle.stop(stopping())
+    gate.come()
+    await Promise.all([started, stopped])
+    expect([lifecycle.state, log.includes('b starts')]).toEqual(['stopped', false])
+  })
+
   test('during a stop comes after it', async () => {
     const { lifecycle, log } = setUp(a)
     await lifecycle.start()

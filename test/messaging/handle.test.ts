@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { ambientContext } from '../../src/core/ambient.ts'
+import { ambientContext, ambientSeat } from '../../src/core/ambient.ts'
 import { createContext } from '../../src/core/create-context.ts'
 import { policy } from '../../src/core/policy.ts'
 import { event, subscription } from '../../src/messaging/index.ts'
@@ -111,18 +112,23 @@ describe('a handler', () => {
     await stop()
   })
 
-  test('finds its context as the ambient one, while ambient contexts are on', async () => {
-    const { ambientSeat } = await import('../../src/core/ambient.ts')
-    const { AsyncLocalStorage } = await import('node:async_hooks')
+  test('finds its context as the ambient one, and publishes under it, while ambient contexts are on', async () => {
     const former = ambientSeat.storage
     ambientSeat.storage = new AsyncLocalStorage()
     const found: unknown[] = []
-    const { seen, subscription } = noting({ handle: () => void found.push(ambientContext()) })
-    const { bus, clock, stop } = await rig([subscription])
-    await bus.publish(OrderPlaced, order('o-1'))
+    const follow = noting({ event: OrderSeen as never })
+    const { seen, subscription } = noting({
+      handle: async ({ data }) => {
+        found.push(ambientContext())
+        await bus.publish(OrderSeen, data)
+      },
+    })
+    const { bus, clock, stop } = await rig([subscription, follow.subscription])
+    const { id } = await bus.publish(OrderPlaced, order('o-1'))
     await clock.advance(0)
     ambientSeat.storage = former
     expect(found).toEqual([seen[0]?.ctx])
+    expect(follow.seen[0]?.message.causationId).toBe(id)
     await stop()
   })
 })

@@ -67,6 +67,20 @@ describe('by key', () => {
     await stop()
   })
 
+  test('a backlog of a blocked key, longer than the handlers at work, does not stop other keys', async () => {
+    const first = gate()
+    const { seen, subscription } = noting({ concurrent: 2, handle: ({ data }) => (data.orderId === 'a' ? first.opened : undefined) })
+    const { bus, clock, stop } = await rig([subscription])
+    for (let n = 0; n < 100; n++) await bus.publish(OrderPlaced, order('a', n))
+    await bus.publish(OrderPlaced, order('b', 1))
+    await clock.advance(0)
+    expect(ids(seen)).toEqual(['a0', 'b1'])
+    first.open()
+    await clock.advance(0)
+    expect(seen).toHaveLength(101)
+    await stop()
+  })
+
   test('a backlog of a blocked key, longer than the group may hold, stops the group until the key moves on', async () => {
     const first = gate()
     const { seen, subscription } = noting({ concurrent: 2, handle: ({ data }) => (data.total === 1 ? first.opened : undefined) })

@@ -43,7 +43,7 @@ describe.each(['by-key', 'none'] as const)('a failed message (ordered: %s)', (or
         message: { id: expect.any(String), version: 1, key: 'o-1', data: order('o-1'), publishedEpochMs: Date.UTC(2026, 0, 1) },
         reason: {
           code: 'failed',
-          message: 'failed 4 times: no such customer',
+          message: 'attempt 4 of 4 failed: no such customer',
           attempts: 4,
           error: {
             name: 'Error',
@@ -93,6 +93,13 @@ describe.each(['by-key', 'none'] as const)('a failed message (ordered: %s)', (or
     const { times, dead, stop } = await handled({ ordered, retry: { attempts: 5 }, handle: always(error) }, 10_000)
     expect(times).toEqual([0])
     expect(dead).toMatchObject([{ reason: { code: 'failed', attempts: 1, error: { code: error.code, message: error.message } } }])
+    await stop()
+  })
+
+  test('that the handler calls invalid is failed, not invalid: the message itself fits its schema', async () => {
+    const error = refusal('INVALID_INPUT', 'the reply of the bank is invalid', { retry: 'never', details: { issues: [] } })
+    const { dead, stop } = await handled({ ordered, handle: always(error) }, 10_000)
+    expect(dead).toMatchObject([{ reason: { code: 'failed', attempts: 1, error: { code: 'INVALID_INPUT' } } }])
     await stop()
   })
 
@@ -244,5 +251,24 @@ test('a full bulkhead around the handler costs no attempt', async () => {
 test('chance of the subscription comes before that of the bus', async () => {
   const { times, stop } = await handled({ retry: { attempts: 2, delayMs: 100, random: () => 0.5 }, handle: always(new Error('x')) }, 10_000)
   expect(times).toEqual([0, 75])
+  await stop()
+})
+
+test('what a dead letter says of an error is bounded, however long it, its stack and its causes are', async () => {
+  const error = new Error('x'.repeat(100_000))
+  error.cause = error
+  const { dead, stop } = await handled({ retry: { attempts: 1 }, handle: always(error) }, 0)
+  const [{ reason } = { reason: undefined }] = dead
+  expect(reason?.message.length).toBeLessThanOrEqual(1_001)
+  expect(reason?.error?.message.length).toBeLessThanOrEqual(1_001)
+  expect(reason?.error?.stack?.length).toBeLessThanOrEqual(8_001)
+  await stop()
+})
+
+test('what is thrown and is no Error is shown', async () => {
+  const { dead, stop } = await handled({ retry: { attempts: 1 }, handle: always('a text') }, 0)
+  expect(dead).toMatchObject([
+    { reason: { message: 'attempt 1 of 1 failed: "a text"', error: { name: 'not an Error', message: '"a text"' } } },
+  ])
   await stop()
 })

@@ -94,9 +94,8 @@ describe('stop', () => {
     await stopping
     expect(follow.seen).toEqual([])
     await made.bus.start()
-    await made.clock.advance(0)
-    expect(follow.seen).toHaveLength(1)
-    expect(await made.bus.deadLetters.list()).toEqual([])
+    await made.clock.advance(1_000)
+    expect([first.seen.length, follow.seen.length]).toEqual([1, 1])
     await made.stop()
   })
 
@@ -109,10 +108,59 @@ describe('stop', () => {
     expect(bus.health()).toEqual({ status: 'down', reason: 'the bus is not started' })
   })
 
+  test('comes after the start that is under way', async () => {
+    const { bus, transport, stop } = idleRig([noting().subscription])
+    await Promise.all([bus.start(), stop()])
+    expect(bus.health()).toEqual({ status: 'down', reason: 'the bus is not started' })
+    expect(await rejection(transport.stats())).toMatchObject({ code: 'NOT_STARTED' })
+  })
+
   test('refuses a drain time that is none', async () => {
     const { bus } = idleRig([])
     expect(await rejection(bus.stop({ drainMs: -1 }))).toMatchObject({ code: 'INVALID_OPTIONS' })
     expect(await rejection(bus.stop({ drain: 1 } as never))).toMatchObject({ code: 'INVALID_OPTIONS' })
+  })
+
+  test('waits until what ended is settled, but no longer than drainMs', async () => {
+    const clock = testClock()
+    const inner = memoryTransport({ clock })
+    // A broker that takes its time to take note of settlements.
+    const slow: Transport = Object.assign(Object.create(inner) as Transport, {
+      dead: inner.dead,
+      open: () => inner.open(),
+      ensure: inner.ensure.bind(inner),
+      publish: inner.publish.bind(inner),
+      close: () => inner.close(),
+      subscribe: async (...args: Parameters<Transport['subscribe']>) => {
+        const subscription = await inner.subscribe(...args)
+        const settle: typeof subscription.settle = async (settlements) => {
+          await new Promise<void>((resolve) => void clock.setTimer(resolve, 200))
+          return subscription.settle(settlements)
+        }
+        return {
+          settle,
+          credit: (n: number) => subscription.credit(n),
+          drain: () => subscription.drain(),
+          close: () => subscription.close(),
+        }
+      },
+    })
+    for (const [drainMs, left] of [
+      [1_000, 0],
+      [100, 1],
+    ] as const) {
+      const { seen, subscription } = noting({ group: `g${drainMs}` })
+      const { bus, stop } = await rig([subscription], { clock, transport: slow })
+      await bus.publish(OrderPlaced, order('a'))
+      await clock.advance(0)
+      expect(seen).toHaveLength(1)
+      const stopping = stop(drainMs)
+      await clock.advance(drainMs)
+      await stopping
+      await inner.open()
+      expect((await inner.stats()).groups.at(-1)).toMatchObject({ ready: left, unsettled: 0 })
+      await inner.close()
+    }
   })
 
   test('answers a publisher that waits for room', async () => {
@@ -134,10 +182,11 @@ describe('stop', () => {
 describe('start', () => {
   test('is idempotent, and comes again after stop', async () => {
     const { seen, subscription } = noting()
-    const { bus, clock, stop } = idleRig([subscription])
+    const { bus, clock, transport, stop } = idleRig([subscription])
     await Promise.all([bus.start(), bus.start()])
     expect(bus.health()).toEqual({ status: 'ok' })
     await stop()
+    expect(await rejection(transport.stats())).toMatchObject({ code: 'NOT_STARTED' })
     await bus.start()
     await bus.publish(OrderPlaced, order('a'))
     await clock.advance(0)

@@ -45,7 +45,8 @@ export class MemoryTopic {
 
   offer(message: TransportMessage, publisher: Publisher | undefined): PublishVerdict | Promise<PublishVerdict> {
     if (publisher?.aborted === true) return none(gaveUp(publisher.signal.reason))
-    if (this.#waiters.size === 0 && this.#hasRoom()) return this.#accept(message)
+    // Where somebody waits there is no room: what becomes free goes to the waiting in the same step.
+    if (this.#hasRoom()) return this.#accept(message)
     if (this.#host.full === 'refuse') return none(this.#refusal('QUEUE_FULL', 'publish was refused'))
     if (this.#waiters.size >= this.#host.waiting)
       return none(this.#refusal('QUEUE_FULL', `and ${this.#waiters.size} publishers wait already (waiting: ${this.#host.waiting})`))
@@ -90,11 +91,9 @@ export class MemoryTopic {
 
   #refusal(code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT', more: string): HoldfastError {
     const full = [...this.groups.values()].filter((group) => group.size >= this.#host.queued).map(({ address }) => address.group)
-    const where =
-      full.length === 0
-        ? `publishers of ${this.#name} are waiting`
-        : `${this.#name}: ${full.join(', ')} holds ${this.#host.queued} messages`
-    return refusal(code, `${where}, ${more}`, { details: { event: this.#name, groups: full, queued: this.#host.queued } })
+    return refusal(code, `${this.#name}: ${full.join(', ')} holds ${this.#host.queued} messages, ${more}`, {
+      details: { event: this.#name, groups: full, queued: this.#host.queued },
+    })
   }
 }
 

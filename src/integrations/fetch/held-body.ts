@@ -12,8 +12,7 @@ const forgotten = new FinalizationRegistry<Reader>((reader) => void reader.cance
  */
 export function heldUntilRead(response: Response, ctx: Context): Response {
   const { body, status, statusText, headers } = response
-  // Nothing to wait for; and status 0 (an opaque response) cannot be made again.
-  if (body === null || headers.get('content-length') === '0' || status < 200 || status > 599) return response
+  if (body === null || headers.get('content-length') === '0') return response
   const reader = (body as Body<Uint8Array>).getReader()
   ctx.hold(reader.closed)
   const held = relay(reader)

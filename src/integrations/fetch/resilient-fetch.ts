@@ -84,5 +84,5 @@ const runOptions = (call: Call, context: RunOptions['context'], keys: RunOptions
 /** fetch rejects with the reason of the caller's own signal. */
 function reasonOf(call: Call, error: unknown): unknown {
   const abort = error instanceof HoldfastError && error.code === 'ABORTED'
-  return abort && call.signal?.aborted === true && error.cause === call.signal.reason ? call.signal.reason : error
+  return abort && call.signal?.aborted === true ? call.signal.reason : error
 }

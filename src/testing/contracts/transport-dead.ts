@@ -14,7 +14,7 @@ import {
 
 const reason: DeadReason = {
   code: 'failed',
-  message: 'failed 3 times: no such customer',
+  message: 'attempt 3 of 3 failed: no such customer',
   attempts: 3,
   error: { name: 'Error', message: 'no such customer', stack: 'Error: no such customer\n    at invoice' },
 }

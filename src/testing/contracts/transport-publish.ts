@@ -102,6 +102,26 @@ export const publishCases: readonly ContractCase<MakeTransport>[] = [
     }),
   },
   {
+    promise: 5,
+    name: 'queues an id once that two publishers waited with, and confirms a known one though there is no room',
+    run: onTransport(
+      async (stand) => {
+        await stand.transport.ensure([BILLING])
+        await published(stand, message('a'))
+        same('known', await published(stand, message('a')), ['confirmed'])
+        const waiting = [published(stand, message('b')), published(stand, message('b'))]
+        const billing = await taker(stand, BILLING, 9)
+        await gets('no room yet', stand, billing, ['a'])
+        await billing.settle('ack', billing.got[0])
+        await gets('once', stand, billing, ['a', 'b'])
+        await billing.settle('ack', billing.got[1])
+        same('both', await Promise.all(waiting), [['confirmed'], ['confirmed']])
+        await gets('not again', stand, billing, ['a', 'b'])
+      },
+      { queued: 1, full: 'wait', waitMaxMs: 60_000 },
+    ),
+  },
+  {
     promise: 6,
     name: 'makes publishers wait for room, and serves them in the order they came',
     run: onTransport(

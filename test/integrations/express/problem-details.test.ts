@@ -104,11 +104,13 @@ describe('answers', () => {
     expect([answer.status, JSON.parse(answer.body)]).toMatchObject([409, { detail }])
   })
 
-  test("a refusal with a code of the user's own with 503", async () => {
-    expect(await answerTo(error('TOO_EARLY', { effect: 'none', retry: 'later', retryAfterMs: 30_000 }))).toMatchObject({
-      status: 503,
-      retryAfter: '30',
-    })
+  test.each([
+    [30_000, '30'],
+    [1, '1'],
+    [0, '1'],
+  ])("a refusal with a code of the user's own and %i ms with 503 and %s s", async (retryAfterMs, retryAfter) => {
+    const answer = await answerTo(error('TOO_EARLY', { effect: 'none', retry: 'later', retryAfterMs }))
+    expect(answer).toMatchObject({ status: 503, retryAfter })
   })
 
   test("a body parser's error with its own status and message", async () => {
@@ -150,12 +152,19 @@ describe('an error it does not know', () => {
 })
 
 test('an answer that has begun is broken off, not continued', async () => {
+  const late = declined('too late')
+  const passed: unknown[] = []
   const url = await serve((app) => {
     app.get('/', (_req, res, next) => {
       res.write('half')
-      next(declined('too late'))
+      next(late)
     })
     app.use(problemDetails())
+    app.use((error: unknown, _req: unknown, _res: unknown, next: (error: unknown) => void) => {
+      passed.push(error)
+      next(error)
+    })
   })
   await expect(fetch(url).then((answer) => answer.text())).rejects.toThrow()
+  expect(passed).toEqual([late])
 })

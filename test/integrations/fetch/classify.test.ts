@@ -69,6 +69,13 @@ describe('what policies see', () => {
     expect(errors[0]).toHaveProperty('details.response', response)
   })
 
+  test('says never for a request that must not be repeated', async () => {
+    const { url } = await script(status(503))
+    const errors: HoldfastError[] = []
+    await resilientFetch(seenBy(errors))(url, { method: 'POST' })
+    expect(errors).toMatchObject([{ code: 'HTTP_STATUS', retry: 'never' }])
+  })
+
   test.each([
     ['Mon, 05 Jan 2026 00:00:10 GMT', 10_000],
     ['Monday, 05-Jan-26 00:00:10 GMT', 10_000],

@@ -1,8 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { bulkhead, policies, retry } from '../../../src/index.ts'
+import { bulkhead, policies, retry, timeout } from '../../../src/index.ts'
 import { resilientFetch } from '../../../src/integrations/fetch/index.ts'
+import { testClock } from '../../../src/testing/test-clock.ts'
 import { script, status, turn } from '../http.ts'
 
 async function until(holds: () => boolean, each: () => void = () => {}): Promise<void> {
@@ -89,6 +90,19 @@ describe('a permit is held', () => {
 })
 
 describe('a held response', () => {
+  test('may be read for longer than the timeout that its headers had to meet', async () => {
+    const clock = testClock()
+    const { url } = await script((res) => {
+      res.writeHead(200).write('first, ')
+      finish = () => res.end('last')
+    })
+    let finish = (): void => {}
+    const response = await resilientFetch(timeout({ timeoutMs: 100, clock }))(url)
+    await clock.advance(1_000)
+    finish()
+    expect(await response.text()).toBe('first, last')
+  })
+
   test('is like the one from fetch', async () => {
     const { url, guarded } = await slot((res, req) => {
       if (req.url === '/from') res.writeHead(302, { location: '/to' }).end()
