@@ -1,6 +1,6 @@
 import { retryOf } from '../core/effect.ts'
 import { checkOptions, invalidOption, type Read, type Rules } from '../core/options.ts'
-import { durationMs, fn, oneOf, random, whole } from '../core/rules.ts'
+import { any, durationMs, fn, random, whole } from '../core/rules.ts'
 
 /** How to try again: the argument of `retry()` and the `retry` option of a step, a subscription, a projection, a command. */
 export interface RetryOptions {
@@ -10,8 +10,12 @@ export interface RetryOptions {
   readonly delayMs?: number
   /** No delay is longer, default 30,000 ms. */
   readonly delayMaxMs?: number
-  /** `'exponential'` (default) doubles the delay each time and draws from its upper half, so that callers spread; `'constant'` keeps it. */
-  readonly backoff?: 'constant' | 'exponential'
+  /**
+   * `'exponential'` (default) doubles the delay each time and draws from its upper half, so that callers spread; `'decorrelated'` draws
+   * between `delayMs` and three times the delay before; `'constant'` keeps it; a function of the attempts made so far and the last error
+   * says how many milliseconds. `delayMaxMs` bounds them all.
+   */
+  readonly backoff?: 'constant' | 'exponential' | 'decorrelated' | ((attempt: number, error: unknown) => number)
   /** No new attempt starts later than this after the first one began; default none. */
   readonly elapsedMaxMs?: number
   /** Which errors are worth another attempt; default all but those that say `retry: 'never'`. */
@@ -22,8 +26,11 @@ export interface RetryOptions {
 
 /** Checked options with every default filled in. */
 export interface RetryPlan extends Required<RetryOptions> {
-  /** The delay before attempt number `attempt + 1`, in milliseconds; at least `retryAfterMs` of the error that asked for it. */
-  delayAfterMs(attempt: number, error: unknown): number
+  /**
+   * The delay before attempt number `attempt + 1`, in milliseconds; at least `retryAfterMs` of the error that asked for it. `beforeMs`: the
+   * delay before this one, where it is known; only the decorrelated back-off looks at it.
+   */
+  delayAfterMs(attempt: number, error: unknown, beforeMs?: number): number
 }
 
 /**
@@ -39,23 +46,40 @@ export function retryPlan<R extends Rules = Record<never, never>>(
   const checked = checkOptions(owner, options, { ...rules, ...more } as typeof rules & R) as Read<typeof rules> & Read<R>
   if (checked.delayMaxMs < checked.delayMs)
     throw invalidOption(owner, 'delayMaxMs', `at least delayMs (${checked.delayMs})`, checked.delayMaxMs)
-  return { ...checked, delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)) }
+  return {
+    ...checked,
+    delayAfterMs: (attempt, error, beforeMs) => Math.max(retryAfterMs(error), drawMs(checked, attempt, error, beforeMs)),
+  }
 }
+
+const BACKOFFS: readonly unknown[] = ['constant', 'exponential', 'decorrelated']
+const backoff = any<NonNullable<RetryOptions['backoff']>>(
+  "'constant', 'exponential', 'decorrelated', or a function of the attempt and the error",
+  (value) => typeof value === 'function' || BACKOFFS.includes(value),
+  'exponential',
+)
 
 const rules = {
   attempts: whole({ min: 1, default: 3 }),
   delayMs: durationMs({ default: 100 }),
   delayMaxMs: durationMs({ default: 30_000 }),
-  backoff: oneOf(['constant', 'exponential'], 'exponential'),
+  backoff,
   elapsedMaxMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
   retryIf: fn((error: unknown) => retryOf(error) === 'later'),
   random,
 }
 
-function drawMs(plan: Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>, attempt: number): number {
-  if (plan.backoff === 'constant') return plan.delayMs
-  const ceilingMs = Math.min(plan.delayMaxMs, plan.delayMs * 2 ** Math.min(attempt - 1, 1_000))
-  return ceilingMs * (0.5 + plan.random() / 2)
+type Drawing = Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>
+
+function drawMs(plan: Drawing, attempt: number, error: unknown, beforeMs: number | undefined): number {
+  const { backoff, delayMs, delayMaxMs, random } = plan
+  const grown = (factor: number): number => delayMs * factor ** Math.min(attempt - 1, 500)
+  if (backoff === 'constant') return delayMs
+  if (backoff === 'exponential') return Math.min(delayMaxMs, grown(2)) * (0.5 + random() / 2)
+  if (backoff === 'decorrelated') return Math.min(delayMaxMs, delayMs + random() * ((beforeMs ?? grown(3) / 3) * 3 - delayMs))
+  const own = backoff(attempt, error)
+  // What is no delay must not become a hot loop, nor cost the caller its answer.
+  return Number.isFinite(own) ? Math.min(delayMaxMs, Math.max(0, own)) : delayMaxMs
 }
 
 function retryAfterMs(error: unknown): number {
