@@ -8,13 +8,13 @@ export interface RetryOptions {
   readonly attempts?: number
   /** Delay before the second attempt, default 100 ms; at least 0. */
   readonly delayMs?: number
-  /** No delay is longer, default 30,000 ms. */
+  /** No delay that is drawn is longer, default 30,000 ms; what an error's `retryAfterMs` asks for may be, where a deadline bounds it. */
   readonly delayMaxMs?: number
   /** `'exponential'` (default) doubles the delay each time and draws from its upper half, so that callers spread; `'constant'` keeps it. */
   readonly backoff?: 'constant' | 'exponential'
   /** No new attempt starts later than this after the first one began; default none. */
   readonly elapsedMaxMs?: number
-  /** Which errors are worth another attempt; default all but those that say `retry: 'never'`. */
+  /** Which errors are worth another attempt; default all but those that say `retry: 'never'`. Where it throws, the error is not. */
   readonly retryIf?: (error: unknown) => boolean
   /** Where chance comes from; from 0 (inclusive) to 1 (exclusive), default `Math.random`. */
   readonly random?: () => number
@@ -39,7 +39,11 @@ export function retryPlan<R extends Rules = Record<never, never>>(
   const checked = checkOptions(owner, options, { ...rules, ...more } as typeof rules & R) as Read<typeof rules> & Read<R>
   if (checked.delayMaxMs < checked.delayMs)
     throw invalidOption(owner, 'delayMaxMs', `at least delayMs (${checked.delayMs})`, checked.delayMaxMs)
-  return { ...checked, delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)) }
+  return {
+    ...checked,
+    retryIf: (error) => holds(checked.retryIf, error),
+    delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)),
+  }
 }
 
 const rules = {
@@ -50,6 +54,15 @@ const rules = {
   elapsedMaxMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
   retryIf: fn((error: unknown) => retryOf(error) === 'later'),
   random,
+}
+
+// A predicate that throws must not cost the caller the error that it was asked about.
+function holds(retryIf: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return retryIf(error)
+  } catch {
+    return false
+  }
 }
 
 function drawMs(plan: Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>, attempt: number): number {

@@ -15,7 +15,8 @@ import { type RetryOptions, type RetryPlan, retryPlan } from './retry-options.ts
  *
  * Never waits past the context's deadline or `elapsedMaxMs`, and an abort ends a wait at once. A refusal of a guard inside (an open
  * breaker, a full bulkhead) uses no attempt: it is waited out where a deadline or `elapsedMaxMs` bounds that, and thrown at once where
- * nothing does. Every attempt has the same `ctx.idempotencyKey`; `ctx.attempt` counts from 1.
+ * nothing does; so is an error whose `retryAfterMs` is longer than `delayMaxMs`. Every attempt has the same `ctx.idempotencyKey`;
+ * `ctx.attempt` counts from 1.
  *
  * @throws whatever the last attempt threw; where that was turned away or never sent, the last error with an unknown effect, if there was
  * one · {HoldfastError} `ABORTED` (effect unknown) when the caller gave up between attempts ·
@@ -58,6 +59,7 @@ class Retrying {
 
   first(next: Next, input: unknown, ctx: Ctx): Promise<unknown> {
     const startedMs = this.#plan.elapsedMaxMs === Number.POSITIVE_INFINITY ? Number.NaN : this.#clock.nowMs()
+    if (ctx.attempt !== 1) return this.#firstInside(next, input, ctx, startedMs)
     let answer: unknown
     try {
       answer = next(input, ctx)
@@ -66,6 +68,15 @@ class Retrying {
     }
     const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
     return promise.then(undefined, (error: unknown) => this.rest(next, input, ctx, error, 1, startedMs))
+  }
+
+  /** Below another retry, or a consumer that counts deliveries: attempts are counted by the nearest, so the first has a context too. */
+  async #firstInside(next: Next, input: unknown, ctx: Ctx, startedMs: number): Promise<unknown> {
+    try {
+      return await once(next, input, ctx.child(1))
+    } catch (error) {
+      return this.rest(next, input, ctx, error, 1, startedMs)
+    }
   }
 
   /** Everything after the first failure. `attempt` have been used; `startedMs` is NaN where no one asked for the time. */
@@ -81,13 +92,10 @@ class Retrying {
       if (delayMs > 0) await nap(delayMs, ctx, this.#clock)
       if (ctx.aborted) throw abortedError(ctx, !turnedAway || unsure !== undefined)
       if (!turnedAway) attempt += 1
-      const own = ctx.child(attempt)
       try {
-        return await next(input, own)
+        return await once(next, input, ctx.child(attempt))
       } catch (caught) {
         error = caught
-      } finally {
-        own.whenIdle(() => own.end())
       }
     }
   }
@@ -99,8 +107,8 @@ class Retrying {
     if (!turnedAway && attempt >= this.#plan.attempts) return undefined
     const elapsedMs = Number.isNaN(startedMs) ? 0 : this.#clock.nowMs() - startedMs
     const budgetMs = Math.min(ctx.remainingMs, this.#plan.elapsedMaxMs - elapsedMs)
-    if (turnedAway && budgetMs === Number.POSITIVE_INFINITY) return undefined
     const drawnMs = this.#plan.delayAfterMs(attempt, error)
+    if (budgetMs === Number.POSITIVE_INFINITY && (turnedAway || drawnMs > this.#plan.delayMaxMs)) return undefined
     const delayMs = turnedAway ? Math.max(drawnMs, REFUSED_DELAY_MIN_MS) : drawnMs
     return delayMs < budgetMs ? delayMs : undefined
   }
@@ -108,6 +116,15 @@ class Retrying {
 
 /** That the last attempt was turned away or never sent is no news of those before it, whose effect is still unknown; a definite no is. */
 const saysNothing = (error: unknown): boolean => effectOf(error) === 'none' && retryOf(error) === 'later'
+
+/** One attempt under a context of its own, which ends with it. */
+async function once(next: Next, input: unknown, own: Ctx): Promise<unknown> {
+  try {
+    return await next(input, own)
+  } finally {
+    own.whenIdle(() => own.end())
+  }
+}
 
 /** A refusal costs its guard little and uses no attempt: without a floor, a delay of 0 would spin until the deadline. */
 const REFUSED_DELAY_MIN_MS = 10
