@@ -103,7 +103,8 @@ export class Call extends Ctx implements Due, RacingCall {
   /** The work (or the way in) has ended: those not yet told are told, and permits return unless something is held. */
   finish(worked: boolean, answer: unknown): void {
     // A racing call was answered at the abort; any other one has to look.
-    const cancelled = this.live && (this.answered || this.frame.racer === null) ? gaveUp(this) : null
+    const began = this.admitted === this.frame.guards.length
+    const cancelled = began && this.live && (this.answered || this.frame.racer === null) ? gaveUp(this) : null
     const ok = worked && cancelled === null
     const result = cancelled ?? answer
     const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
