@@ -6,8 +6,10 @@ interface Range {
   readonly max?: number
 }
 
-const span = (min: number, max: number): string =>
-  max === Number.POSITIVE_INFINITY || max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+function span(min: number, max: number): string {
+  if (min === Number.MIN_VALUE) return `above 0, at most ${max}`
+  return max === Number.POSITIVE_INFINITY || max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+}
 
 /** A whole number in a range (default: 0 to 2^53-1). */
 export const whole = (range: Range & { readonly default: number }): Rule<number> => number(range, Number.isSafeInteger, 'a whole number')

@@ -104,7 +104,7 @@ export class BreakerGuard implements Guard {
     return this.#probes === null && this.clock.nowMs() < this.#openUntilMs ? 'open' : 'half-open'
   }
 
-  enter(_ctx: GuardContext): Permit | Refusal {
+  enter(_ctx?: GuardContext): Permit | Refusal {
     return this.#epoch ?? this.#enterNotClosed(this.clock.nowMs())
   }
 
@@ -118,12 +118,18 @@ export class BreakerGuard implements Guard {
         this.#open(nowMs, true)
         return this.#refusal as Refusal
       }
-    const probes = this.#probes as unknown as Set<Probe>
-    if (probes.size + this.#succeeded >= this.#settings.probes)
-      return refusal('BREAKER_OPEN', `${this.name} is half-open and waits for its ${probes.size} probes`, { retryAfterMs: 100 })
+    const probes = this.#probes as Set<Probe> | null
+    // A listener of `halfOpened` made a call of its own, and that one has already decided.
+    if (probes === null) return this.enter()
+    if (probes.size + this.#succeeded >= this.#settings.probes) return this.#probing(probes.size)
     const probe = new Probe(this, nowMs)
     probes.add(probe)
     return probe
+  }
+
+  #probing(out: number): HoldfastError {
+    const needed = `${this.#succeeded} of ${this.#settings.probes} succeeded`
+    return refusal('BREAKER_OPEN', `${this.name} is half-open: ${out} probing, ${needed}`, { retryAfterMs: 100 })
   }
 
   told(epoch: ClosedEpoch, ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
@@ -138,9 +144,12 @@ export class BreakerGuard implements Guard {
   probed(probe: Probe, ok: boolean, result: unknown): void {
     // Deleting fails for a probe of an earlier half-open period: its outcome decides nothing.
     if (this.#probes?.delete(probe) !== true) return
-    const verdict = this.#verdict(ok, result)
+    const nowMs = this.clock.nowMs()
+    // Whether or not a call has come by since to notice that it hung.
+    const hung = nowMs - probe.startedMs >= this.#settings.probeTimeoutMs
+    const verdict = hung ? 'failure' : this.#verdict(ok, result)
     if (verdict === 'ignore') return
-    if (verdict === 'failure') this.#open(this.clock.nowMs(), true)
+    if (verdict === 'failure') this.#open(nowMs, true)
     else if (++this.#succeeded >= this.#settings.probes) this.#close()
   }
 
@@ -148,11 +157,12 @@ export class BreakerGuard implements Guard {
     if (!ok && result instanceof HoldfastError && (SAYS_NOTHING.has(result.code) || (result.effect === 'none' && result.retry === 'later')))
       return 'ignore'
     try {
-      return this.#settings.classify(ok ? succeeded(result) : failedWith(result))
+      const verdict = this.#settings.classify(ok ? succeeded(result) : failedWith(result))
+      if (verdict === 'success' || verdict === 'failure' || verdict === 'ignore') return verdict
     } catch {
-      // A classifier that throws must not cost the caller its answer; what it could not judge counts as what it was.
-      return ok ? 'success' : 'failure'
+      // A classifier that throws must not cost the caller its answer.
     }
+    return ok ? 'success' : 'failure'
   }
 
   #open(nowMs: number, again: boolean): void {
@@ -167,7 +177,7 @@ export class BreakerGuard implements Guard {
 
   #refusalUntil(untilMs: number): HoldfastError {
     const { clock } = this
-    const error = refusal('BREAKER_OPEN', `${this.name} is open`)
+    const error = refusal('BREAKER_OPEN', `${this.name} is open and lets nothing through for ${this.#openMs} ms`)
     return Object.defineProperty(error, 'retryAfterMs', { get: () => Math.max(0, untilMs - clock.nowMs()), enumerable: true })
   }
 

@@ -22,7 +22,10 @@ export interface CircuitBreakerOptions {
   readonly probes?: number
   /** A probe that has not ended after this long counts as failed; at least 1 ms, default 30,000. */
   readonly probeTimeoutMs?: number
-  /** How an outcome counts; default: errors fail. Our refusals, `declined()` and aborts are always ignored. */
+  /**
+   * How an outcome counts; default: errors fail. Our refusals, `declined()` and calls whose caller gave up are always ignored. Where it
+   * throws, or answers with anything but a verdict, results succeed and errors fail.
+   */
   readonly classify?: (outcome: Outcome<unknown>) => Verdict
   readonly clock?: Clock
 }

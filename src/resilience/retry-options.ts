@@ -8,7 +8,7 @@ export interface RetryOptions {
   readonly attempts?: number
   /** Delay before the second attempt, default 100 ms; at least 0. */
   readonly delayMs?: number
-  /** No delay is longer, default 30,000 ms. */
+  /** No delay that is drawn is longer, default 30,000 ms; what an error's `retryAfterMs` asks for may be, where a deadline bounds it. */
   readonly delayMaxMs?: number
   /**
    * `'exponential'` (default) doubles the delay each time and draws from its upper half, so that callers spread; `'decorrelated'` draws
@@ -18,7 +18,7 @@ export interface RetryOptions {
   readonly backoff?: 'constant' | 'exponential' | 'decorrelated' | ((attempt: number, error: unknown) => number)
   /** No new attempt starts later than this after the first one began; default none. */
   readonly elapsedMaxMs?: number
-  /** Which errors are worth another attempt; default all but those that say `retry: 'never'`. */
+  /** Which errors are worth another attempt; default all but those that say `retry: 'never'`. Where it throws, the error is not. */
   readonly retryIf?: (error: unknown) => boolean
   /** Where chance comes from; from 0 (inclusive) to 1 (exclusive), default `Math.random`. */
   readonly random?: () => number
@@ -48,7 +48,12 @@ export function retryPlan<R extends Rules = Record<never, never>>(
     throw invalidOption(owner, 'delayMaxMs', `at least delayMs (${checked.delayMs})`, checked.delayMaxMs)
   return {
     ...checked,
+<<<<<<< HEAD
     delayAfterMs: (attempt, error, beforeMs) => Math.max(retryAfterMs(error), drawMs(checked, attempt, error, beforeMs)),
+=======
+    retryIf: (error) => holds(checked.retryIf, error),
+    delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)),
+>>>>>>> main
   }
 }
 
@@ -69,6 +74,7 @@ const rules = {
   random,
 }
 
+<<<<<<< HEAD
 type Drawing = Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>
 
 function drawMs(plan: Drawing, attempt: number, error: unknown, beforeMs: number | undefined): number {
@@ -80,6 +86,21 @@ function drawMs(plan: Drawing, attempt: number, error: unknown, beforeMs: number
   const own = backoff(attempt, error)
   // What is no delay must not become a hot loop, nor cost the caller its answer.
   return Number.isFinite(own) ? Math.min(delayMaxMs, Math.max(0, own)) : delayMaxMs
+=======
+// A predicate that throws must not cost the caller the error that it was asked about.
+function holds(retryIf: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return retryIf(error)
+  } catch {
+    return false
+  }
+}
+
+function drawMs(plan: Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>, attempt: number): number {
+  if (plan.backoff === 'constant') return plan.delayMs
+  const ceilingMs = Math.min(plan.delayMaxMs, plan.delayMs * 2 ** Math.min(attempt - 1, 1_000))
+  return ceilingMs * (0.5 + plan.random() / 2)
+>>>>>>> main
 }
 
 function retryAfterMs(error: unknown): number {

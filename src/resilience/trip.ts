@@ -85,7 +85,8 @@ class CountTally implements Tally {
     cells[this.#at] = failed ? 1 : 0
     if (failed) this.#failures += 1
     this.#at = (this.#at + 1) % cells.length
-    return failed && this.#known >= this.#minimum && this.#failures >= this.#known * this.#ratio
+    // A division: of the products some miss by a rounding (0.55 * 100 is more than 55).
+    return failed && this.#known >= this.#minimum && this.#failures / this.#known >= this.#ratio
   }
 
   reset(): void {
@@ -97,7 +98,7 @@ class CountTally implements Tally {
 }
 
 export interface TimeWindowOptions {
-  /** How far back calls count, in milliseconds; at least 10. Kept in ten buckets, so up to a tenth older. */
+  /** How far back calls count, in milliseconds; at least 10. Kept in ten buckets: a call is forgotten after nine to ten tenths of it. */
   readonly windowMs: number
   /** Trips at this share of failures; above 0, at most 1, default 0.5. */
   readonly failureRatio?: number
@@ -105,7 +106,7 @@ export interface TimeWindowOptions {
   readonly minimumCalls?: number
   /** A call that takes longer is slow; default none is. */
   readonly slowCallMs?: number
-  /** Trips at this share of slow calls; above 0, at most 1, default 1. */
+  /** Trips at this share of slow calls; above 0, at most 1, default 1; only beside `slowCallMs`. */
   readonly slowRatio?: number
 }
 
@@ -118,6 +119,8 @@ export function timeWindow(options: TimeWindowOptions): Trip {
     slowCallMs: { ...durationMs({ default: 0 }), absent: Number.POSITIVE_INFINITY },
     slowRatio: ratio({ min: Number.MIN_VALUE, default: 1 }),
   })
+  if (options.slowRatio !== undefined && options.slowCallMs === undefined)
+    throw invalidOption('timeWindow', 'slowRatio', 'given beside slowCallMs, without which no call is slow', options.slowRatio)
   return {
     kind: 'time-window',
     timed: checked.slowCallMs === Number.POSITIVE_INFINITY ? 'leave' : true,
@@ -161,7 +164,7 @@ class TimeTally implements Tally {
       this.#slow += 1
     }
     if (this.#calls < minimumCalls) return false
-    return (failed && this.#failures >= this.#calls * failureRatio) || (slow && this.#slow >= this.#calls * slowRatio)
+    return (failed && this.#failures / this.#calls >= failureRatio) || (slow && this.#slow / this.#calls >= slowRatio)
   }
 
   reset(nowMs: number): void {

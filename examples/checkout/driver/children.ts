@@ -37,12 +37,13 @@ export function cleanUpOnExit(): void {
   process.on('exit', cleanUp)
   // Whoever reads along has left: `npm run demo | head`.
   process.stdout.on('error', () => process.exit(1))
+  // Listened to for good: Ctrl-C comes twice, from the terminal and from npm, and the second one must not cut this short.
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    process.once(signal, () => process.exit(code))
+    process.on(signal, () => process.exit(code))
   }
 }
 

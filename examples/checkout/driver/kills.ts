@@ -57,8 +57,10 @@ async function sayWhenFinished(shop: Shop, ids: readonly string[], sinceMs: numb
   const pid = shop.pid
   let waiting = ids.length
   await until(async () => {
-    const open = new Set(await shop.openOrders())
+    const answer = await shop.openOrders()
     if (shop.pid !== pid || !shop.isUp) return true
+    if (answer === undefined) return false
+    const open = new Set(answer)
     waiting = ids.filter((id) => open.has(id)).length
     return waiting === 0
   }, 100)

@@ -1,6 +1,7 @@
 import { sqliteStorage } from 'holdfast/sqlite'
 import type { OrderView } from '../order-service/read-model.ts'
 import { type Child, startChild } from './children.ts'
+import { until } from './waiting.ts'
 
 type Journal = ReturnType<typeof sqliteStorage>['sagaJournal']
 type SagaRecord = Awaited<ReturnType<Journal['read']>>[number]
@@ -34,6 +35,7 @@ export class Shop {
       if (event === 'breaker-opened') this.opened[String(dependency)] = (this.opened[String(dependency)] ?? 0) + 1
     })
     this.#url = this.#child.url
+    await until(async () => (await fetch(`${this.#url}/readyz`)).ok)
     this.#isUp = true
   }
 

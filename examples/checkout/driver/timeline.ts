@@ -38,7 +38,7 @@ const RECORDED: Readonly<Record<string, string>> = {
   resumed: 'taken up again after the restart',
   retry: 'no answer or a bad one, trying again',
   result: 'done',
-  failed: 'given up',
+  failed: 'given up, so everything is undone',
   undo: 'about to be undone',
   undone: 'undone',
 }
@@ -46,7 +46,8 @@ const RECORDED: Readonly<Record<string, string>> = {
 function recorded({ kind, step, data }: JournalRecord): string {
   if (kind === 'undone' && step === null) return bold('ended: undone')
   const said = RECORDED[kind] ?? kind
-  const { error } = JSON.parse(data) as { readonly error?: { readonly message?: string } }
+  const { error } = JSON.parse(data) as { readonly error?: { readonly code?: string; readonly message?: string } }
+  if (kind === 'failed' && error?.code === 'DECLINED') return dim(`${step}: declined, so everything before is undone`)
   const why = error?.message === undefined ? '' : ` (${error.message})`
   return dim(step === null ? said : `${step}: ${said}${why}`)
 }

@@ -20,7 +20,7 @@ export const checkout = ({ inventory, payment, shipping }: Services) =>
     .step('book', {
       run: ({ input }, ctx) => shipping<{ id: string }>('/book', { order: input.id, zone: input.zone }, ctx),
       undo: ({ input }, ctx) => shipping('/book/undo', { order: input.id, undoes: ctx.undoes.idempotencyKey }, ctx),
-      retry: { attempts: 4, delayMs: 100, delayMaxMs: 1_000 },
+      retry: { attempts: 3, delayMs: 100, delayMaxMs: 1_000 },
     })
     // The point of no return. A card that is declined has no effect: then the booking and the reservation are undone.
     .pivot('charge', {

@@ -1,12 +1,12 @@
 // How the order service calls others: every call retried, counted, bounded and timed out.
-import { bulkhead, type Context, circuitBreaker, consecutive, declined, policies, retry, timeout } from 'holdfast'
+import { bulkhead, type Context, circuitBreaker, declined, policies, retry, timeout, timeWindow } from 'holdfast'
 import { resilientFetch } from 'holdfast/fetch'
 
 export type Post = <Answer>(path: string, body: object, ctx: Context) => Promise<Answer>
 
 /** A client of one service. `onOpened` is called each time its circuit breaker opens. */
 export function outbound(name: string, baseUrl: string, onOpened: (name: string) => void): Post {
-  const breaker = circuitBreaker({ name, trips: consecutive(5), openMs: 400 })
+  const breaker = circuitBreaker({ name, trips: timeWindow({ windowMs: 1_000, failureRatio: 0.5, minimumCalls: 12 }), openMs: 400 })
   breaker.on('opened', () => onOpened(name))
   const guard = policies(
     retry({ attempts: 2, delayMs: 50 }),

@@ -3,7 +3,12 @@ import { Ctx, NOBODY } from '../ctx.ts'
 import type { HoldfastError } from '../errors.ts'
 import { isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
 import { changeMeta, type Meta } from '../meta.ts'
+<<<<<<< HEAD
 import type { Due, TimerList } from '../timer-list.ts'
+=======
+import type { Due } from '../timer-list.ts'
+import { gaveUp } from './gave-up.ts'
+>>>>>>> main
 import type { Frame, Racer, RacingCall } from './types.ts'
 
 type Entered = Refusal | undefined
@@ -41,7 +46,7 @@ export class Call extends Ctx implements Due, RacingCall {
     super(
       outer ?? null,
       outer === undefined ? null : outer.limitMs,
-      outer === undefined ? 1 : outer.attempt,
+      outer === undefined || frame.rescue !== null ? 1 : outer.attempt,
       outer === undefined ? frame.meta : outer.meta,
       frame.racer !== null || outer?.live === true,
     )
@@ -102,7 +107,12 @@ export class Call extends Ctx implements Due, RacingCall {
   }
 
   /** The work (or the way in) has ended: those not yet told are told, and permits return unless something is held. */
-  finish(ok: boolean, result: unknown): void {
+  finish(worked: boolean, answer: unknown): void {
+    // A racing call was answered at the abort; any other one has to look.
+    const began = this.admitted === this.frame.guards.length
+    const cancelled = began && this.live && (this.answered || this.frame.racer === null) ? gaveUp(this) : null
+    const ok = worked && cancelled === null
+    const result = cancelled ?? answer
     const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
     const free = this.more === null || this.more.pending === 0
     for (let i = this.admitted - 1; i >= 0; i--) {

@@ -1,6 +1,7 @@
 import { Ctx, NOBODY } from '../ctx.ts'
 import { refused } from '../effect.ts'
 import { type Guard, isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
+import { gaveUp } from './gave-up.ts'
 import { slowly } from './slowly.ts'
 import type { Frame, Next } from './types.ts'
 
@@ -22,8 +23,8 @@ export function plainFrame(frame: Frame, next: Next): Next {
   }
 
   const done = (
-    ok: boolean,
-    result: unknown,
+    worked: boolean,
+    answer: unknown,
     own: Ctx,
     ctx: Ctx | undefined,
     enteredMs: number,
@@ -34,6 +35,9 @@ export function plainFrame(frame: Frame, next: Next): Next {
   ): void => {
     const nowMs = timedLeave ? clock.nowMs() : 0
     const free = own.more === null || own.more.pending === 0 || !keeps
+    const cancelled = own.live ? gaveUp(own) : null
+    const ok = worked && cancelled === null
+    const result = cancelled ?? answer
     if (d !== undefined) part(d, ok, result, enteredMs, nowMs, free)
     if (c !== undefined) part(c, ok, result, enteredMs, nowMs, free)
     if (b !== undefined) part(b, ok, result, enteredMs, nowMs, free)

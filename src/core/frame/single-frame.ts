@@ -1,6 +1,7 @@
 import { Ctx, NOBODY } from '../ctx.ts'
 import { refused } from '../effect.ts'
 import { type Guard, isPending, isPermit, type Permit } from '../guard.ts'
+import { gaveUp } from './gave-up.ts'
 import { slowly } from './slowly.ts'
 import type { Frame, Next } from './types.ts'
 
@@ -10,7 +11,8 @@ export function singleFrame(frame: Frame, next: Next): Next {
   const only = frame.guards[0] as Guard
 
   const done = (permit: Permit, ok: boolean, result: unknown, own: Ctx, ctx: Ctx | undefined, enteredMs: number): void => {
-    permit.leave(ok, result, enteredMs, timedLeave ? clock.nowMs() : 0)
+    const cancelled = own.live ? gaveUp(own) : null
+    permit.leave(ok && cancelled === null, cancelled ?? result, enteredMs, timedLeave ? clock.nowMs() : 0)
     if (own.more === null) {
       permit.release?.()
       return
@@ -40,7 +42,7 @@ export function singleFrame(frame: Frame, next: Next): Next {
     }
     const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
     const { bound } = permit
-    if (bound !== undefined) return promise.then(bound.ok, bound.bad)
+    if (bound !== undefined && !own.live) return promise.then(bound.ok, bound.bad)
     return promise.then(
       (value) => {
         done(permit, true, value, own, ctx, nowMs)
