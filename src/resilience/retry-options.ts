@@ -48,12 +48,8 @@ export function retryPlan<R extends Rules = Record<never, never>>(
     throw invalidOption(owner, 'delayMaxMs', `at least delayMs (${checked.delayMs})`, checked.delayMaxMs)
   return {
     ...checked,
-<<<<<<< HEAD
-    delayAfterMs: (attempt, error, beforeMs) => Math.max(retryAfterMs(error), drawMs(checked, attempt, error, beforeMs)),
-=======
     retryIf: (error) => holds(checked.retryIf, error),
-    delayAfterMs: (attempt, error) => Math.max(retryAfterMs(error), drawMs(checked, attempt)),
->>>>>>> main
+    delayAfterMs: (attempt, error, beforeMs) => Math.max(retryAfterMs(error), drawMs(checked, attempt, error, beforeMs)),
   }
 }
 
@@ -74,7 +70,15 @@ const rules = {
   random,
 }
 
-<<<<<<< HEAD
+// A predicate that throws must not cost the caller the error that it was asked about.
+function holds(retryIf: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return retryIf(error)
+  } catch {
+    return false
+  }
+}
+
 type Drawing = Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>
 
 function drawMs(plan: Drawing, attempt: number, error: unknown, beforeMs: number | undefined): number {
@@ -86,21 +90,6 @@ function drawMs(plan: Drawing, attempt: number, error: unknown, beforeMs: number
   const own = backoff(attempt, error)
   // What is no delay must not become a hot loop, nor cost the caller its answer.
   return Number.isFinite(own) ? Math.min(delayMaxMs, Math.max(0, own)) : delayMaxMs
-=======
-// A predicate that throws must not cost the caller the error that it was asked about.
-function holds(retryIf: (error: unknown) => boolean, error: unknown): boolean {
-  try {
-    return retryIf(error)
-  } catch {
-    return false
-  }
-}
-
-function drawMs(plan: Required<Omit<RetryOptions, 'retryIf' | 'elapsedMaxMs'>>, attempt: number): number {
-  if (plan.backoff === 'constant') return plan.delayMs
-  const ceilingMs = Math.min(plan.delayMaxMs, plan.delayMs * 2 ** Math.min(attempt - 1, 1_000))
-  return ceilingMs * (0.5 + plan.random() / 2)
->>>>>>> main
 }
 
 function retryAfterMs(error: unknown): number {

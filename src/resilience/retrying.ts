@@ -76,7 +76,8 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     const ctx = budget === undefined ? outer : this.#withBudget(outer, budget)
     let answer: unknown
     try {
-      answer = next(input, ctx)
+      // Below another retry, or a consumer that counts deliveries: attempts are counted by the nearest, so the first has a context, too.
+      answer = ctx.attempt === 1 ? next(input, ctx) : once(next, input, ctx.child(1))
     } catch (error) {
       return this.rest(next, input, ctx, { error }, startedMs)
     }
@@ -84,6 +85,19 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     const onError = (error: unknown): Promise<unknown> => this.rest(next, input, ctx, { error }, startedMs)
     if (classify === undefined) return promise.then(undefined, onError)
     return promise.then((value: unknown) => (this.#accepts(value) ? value : this.rest(next, input, ctx, { value }, startedMs)), onError)
+  }
+
+  /** Below another retry, or a consumer that counts deliveries: attempts are counted by the nearest, so the first has a context too. */
+  async #firstInside(next: Next, input: unknown, ctx: Ctx, startedMs: number): Promise<unknown> {
+    let failure: Failure
+    try {
+      const value = await once(next, input, ctx.child(1))
+      if (this.#accepts(value)) return value
+      failure = { value }
+    } catch (error) {
+      failure = { error }
+    }
+    return this.rest(next, input, ctx, failure, startedMs)
   }
 
   /** Everything after the first failure. `startedMs` is NaN where no one asked for the time. */
@@ -102,9 +116,8 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
       if (ctx.aborted) throw abortedError(ctx, !turnedAway || unsure !== undefined)
       if (!turnedAway) attempt += 1
       this.#tell(attempt, delayMs, failure)
-      const own = ctx.child(attempt)
       try {
-        const value = await next(input, own)
+        const value = await once(next, input, ctx.child(attempt))
         if (this.#accepts(value)) {
           this.#recovered += 1
           return value
@@ -112,8 +125,6 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
         failure = { value }
       } catch (error) {
         failure = { error }
-      } finally {
-        own.whenIdle(() => own.end())
       }
     }
   }
@@ -144,8 +155,8 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     if (!turnedAway && attempt >= this.#plan.attempts) return undefined
     const elapsedMs = Number.isNaN(startedMs) ? 0 : this.#settings.clock.nowMs() - startedMs
     const leftMs = Math.min(ctx.remainingMs, this.#plan.elapsedMaxMs - elapsedMs)
-    if (turnedAway && leftMs === Number.POSITIVE_INFINITY) return undefined
     const drawnMs = this.#plan.delayAfterMs(attempt, error, beforeMs)
+    if (leftMs === Number.POSITIVE_INFINITY && (turnedAway || drawnMs > this.#plan.delayMaxMs)) return undefined
     const delayMs = turnedAway ? Math.max(drawnMs, REFUSED_DELAY_MIN_MS) : drawnMs
     if (delayMs >= leftMs) return undefined
     return turnedAway || this.#affords(ctx) ? delayMs : undefined
@@ -179,6 +190,15 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
   }
 }
 
+/** One attempt under a context of its own, which ends with it. */
+async function once(next: Next, input: unknown, own: Ctx): Promise<unknown> {
+  try {
+    return await next(input, own)
+  } finally {
+    own.whenIdle(() => own.end())
+  }
+}
+
 /** A plan's own default for "no limit" is no number that an option may have. */
 function withoutEndless(options: RetryOptions): RetryOptions {
   const { elapsedMaxMs, ...rest } = options
@@ -192,6 +212,15 @@ function answered(failure: Failure, unsure: { readonly error: unknown } | undefi
 
 /** That the last attempt was turned away or never sent is no news of those before it, whose effect is still unknown; a definite no is. */
 const saysNothing = (error: unknown): boolean => effectOf(error) === 'none' && retryOf(error) === 'later'
+
+/** One attempt under a context of its own, which ends with it. */
+async function once(next: Next, input: unknown, own: Ctx): Promise<unknown> {
+  try {
+    return await next(input, own)
+  } finally {
+    own.whenIdle(() => own.end())
+  }
+}
 
 /** A refusal costs its guard little and uses no attempt: without a floor, a delay of 0 would spin until the deadline. */
 const REFUSED_DELAY_MIN_MS = 10

@@ -3,12 +3,8 @@ import { Ctx, NOBODY } from '../ctx.ts'
 import type { HoldfastError } from '../errors.ts'
 import { isPending, isPermit, type Permit, type Refusal } from '../guard.ts'
 import { changeMeta, type Meta } from '../meta.ts'
-<<<<<<< HEAD
 import type { Due, TimerList } from '../timer-list.ts'
-=======
-import type { Due } from '../timer-list.ts'
 import { gaveUp } from './gave-up.ts'
->>>>>>> main
 import type { Frame, Racer, RacingCall } from './types.ts'
 
 type Entered = Refusal | undefined
