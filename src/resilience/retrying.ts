@@ -87,19 +87,6 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     return promise.then((value: unknown) => (this.#accepts(value) ? value : this.rest(next, input, ctx, { value }, startedMs)), onError)
   }
 
-  /** Below another retry, or a consumer that counts deliveries: attempts are counted by the nearest, so the first has a context too. */
-  async #firstInside(next: Next, input: unknown, ctx: Ctx, startedMs: number): Promise<unknown> {
-    let failure: Failure
-    try {
-      const value = await once(next, input, ctx.child(1))
-      if (this.#accepts(value)) return value
-      failure = { value }
-    } catch (error) {
-      failure = { error }
-    }
-    return this.rest(next, input, ctx, failure, startedMs)
-  }
-
   /** Everything after the first failure. `startedMs` is NaN where no one asked for the time. */
   async rest(next: Next, input: unknown, ctx: Ctx, first: Failure, startedMs: number): Promise<unknown> {
     this.#failed += 1
@@ -212,15 +199,6 @@ function answered(failure: Failure, unsure: { readonly error: unknown } | undefi
 
 /** That the last attempt was turned away or never sent is no news of those before it, whose effect is still unknown; a definite no is. */
 const saysNothing = (error: unknown): boolean => effectOf(error) === 'none' && retryOf(error) === 'later'
-
-/** One attempt under a context of its own, which ends with it. */
-async function once(next: Next, input: unknown, own: Ctx): Promise<unknown> {
-  try {
-    return await next(input, own)
-  } finally {
-    own.whenIdle(() => own.end())
-  }
-}
 
 /** A refusal costs its guard little and uses no attempt: without a floor, a delay of 0 would spin until the deadline. */
 const REFUSED_DELAY_MIN_MS = 10
