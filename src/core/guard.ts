@@ -41,8 +41,8 @@ export interface BoundLeave {
  */
 export interface Guard {
   readonly name: string
-  /** The frame reads the clock only if some guard asks: `true` on the way in and out, `'leave'` only when the work has ended. */
-  readonly timed?: boolean | 'leave'
+  /** When the frame reads the clock for it: on the way in, when the work has ended, both (`true`), or never (absent, `false`). */
+  readonly timed?: boolean | 'enter' | 'leave'
   /** Its permit outlives the answer (a bulkhead's slot): `ctx.hold()` then binds to this call. */
   readonly keeps?: boolean
   /** May answer in the work's place (timeout). Guards made by users do not. */

@@ -34,7 +34,7 @@ export const settings = { limit: required(limit), queued: whole({ default: 0 }) 
 const changeable = { limit: optional(limit), queued: optional(whole({ default: 0 })) }
 
 export class RateGuard implements Guard, Permit, Owner<RateLimitStats, RateLimitEvents> {
-  readonly timed = true
+  readonly timed = 'enter'
   readonly name: string
   readonly clock: Clock
   readonly events = new Emitter<RateLimitEvents>()

@@ -48,6 +48,7 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
   readonly #settings: Settings
   readonly #metas = new WeakMap<Meta, Meta>()
   #plan: RetryPlan
+  #plainly: boolean
   #failed = 0
   #retried = 0
   #recovered = 0
@@ -57,6 +58,13 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     this.name = settings.name
     this.#settings = settings
     this.#plan = settings.plan
+    this.#plainly = this.#isPlain
+  }
+
+  get #isPlain(): boolean {
+    return (
+      this.#settings.classify === undefined && this.#settings.budget === undefined && this.#plan.elapsedMaxMs === Number.POSITIVE_INFINITY
+    )
   }
 
   stats(): RetryStats {
@@ -68,9 +76,11 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     void delayAfterMs
     const named = Object.fromEntries(Object.entries(changes as RetryOptions).filter(([, value]) => value !== undefined))
     this.#plan = retryPlan(`retry ${this.name}`, withoutEndless({ ...former, ...named }))
+    this.#plainly = this.#isPlain
   }
 
   first(next: Next, input: unknown, outer: Ctx): Promise<unknown> {
+    if (this.#plainly && outer.attempt === 1) return this.#firstPlainly(next, input, outer)
     const { classify, budget, clock } = this.#settings
     const startedMs = this.#plan.elapsedMaxMs === Number.POSITIVE_INFINITY ? Number.NaN : clock.nowMs()
     const ctx = budget === undefined ? outer : this.#withBudget(outer, budget)
@@ -85,6 +95,18 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
     const onError = (error: unknown): Promise<unknown> => this.rest(next, input, ctx, { error }, startedMs)
     if (classify === undefined) return promise.then(undefined, onError)
     return promise.then((value: unknown) => (this.#accepts(value) ? value : this.rest(next, input, ctx, { value }, startedMs)), onError)
+  }
+
+  /** The way of nearly every call: nothing to look at but whether it fails. */
+  #firstPlainly(next: Next, input: unknown, ctx: Ctx): Promise<unknown> {
+    let answer: unknown
+    try {
+      answer = next(input, ctx)
+    } catch (error) {
+      return this.rest(next, input, ctx, { error }, Number.NaN)
+    }
+    const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
+    return promise.then(undefined, (error: unknown) => this.rest(next, input, ctx, { error }, Number.NaN))
   }
 
   /** Everything after the first failure. `startedMs` is NaN where no one asked for the time. */

@@ -57,7 +57,7 @@ const timeoutKind = /* @__PURE__ */ managedKind()
 
 class TimeoutGuard implements Racer, Owner<TimeoutStats, TimeoutEvents> {
   readonly races = true
-  readonly timed = true
+  readonly timed = 'enter'
   readonly name: string
   readonly clock: Clock
   readonly events = new Emitter<TimeoutEvents>()

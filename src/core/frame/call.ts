@@ -89,7 +89,7 @@ export class Call extends Ctx implements Due, RacingCall {
   async waitAt(at: number, pending: Promise<Permit | Refusal>): Promise<Entered> {
     this.times ??= new Array<number>(this.frame.guards.length).fill(this.enteredMs)
     const entry = await pending
-    const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
+    const nowMs = this.frame.timed || this.frame.timedLeave ? this.frame.clock.nowMs() : 0
     if (!isPermit(entry)) return entry
     // Admitted and aborted in the same turn: the permit goes straight back.
     if (this.answered || this.aborted) {

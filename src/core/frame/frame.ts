@@ -12,7 +12,7 @@ export function frame(guards: readonly Guard[], next: Next, rescue: Rescue | nul
   const clock = guards[0]?.clock ?? defaultClock
   const shape = {
     guards,
-    timed: guards.some((guard) => guard.timed === true),
+    timed: guards.some((guard) => guard.timed === true || guard.timed === 'enter'),
     timedLeave: guards.some((guard) => guard.timed === true || guard.timed === 'leave'),
     keeps: guards.some((guard) => guard.keeps === true),
     clock,
