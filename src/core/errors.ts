@@ -3,6 +3,7 @@ import type { Effect } from './outcome.ts'
 /** The codes holdfast itself uses; any other string is the user's own. */
 export type HoldfastCode =
   | 'ABORTED'
+  | 'BREAKER_ISOLATED'
   | 'BREAKER_OPEN'
   | 'BULKHEAD_FULL'
   | 'DEADLINE'

@@ -9,13 +9,16 @@ import type { Frame, Racer, RacingCall } from './types.ts'
 
 type Entered = Refusal | undefined
 
-let takenResolve: (value: unknown) => void
-let takenReject: (error: unknown) => void
+const nothing = (): void => {}
+let takenResolve: (value: unknown) => void = nothing
+let takenReject: (error: unknown) => void = nothing
 /** An executor that hands its functions to the `Call` made next, so that no closure is needed per call. */
 export const take = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
   takenResolve = resolve
   takenReject = reject
 }
+/** The same for a call that answers by other means. */
+export const takeNothing = (): void => take(nothing, nothing)
 
 /**
  * One call through one frame, where it needs an object: because a guard races (it is then the inner context, the timer entry and the

@@ -1,6 +1,6 @@
 import type { Ctx } from '../ctx.ts'
 import type { Permit, Refusal } from '../guard.ts'
-import { Call, take } from './call.ts'
+import { Call, takeNothing } from './call.ts'
 import type { Frame, Next } from './types.ts'
 
 /** The unhurried way through a frame that does not race: somebody has to wait, or there are many guards. */
@@ -13,7 +13,7 @@ export async function slowly(
   pending: Promise<Permit | Refusal> | null,
   nowMs: number,
 ): Promise<unknown> {
-  void new Promise(take)
+  takeNothing()
   const call = new Call(frame, ctx, input, nowMs)
   for (const permit of admitted) call.admit(permit, nowMs)
   const refusal = await (pending === null ? call.enterFrom(0, nowMs) : call.waitAt(admitted.length, pending))
