@@ -23,9 +23,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   console: everything,
   index: everything,
 }
-/** Rooms that are islands: one folder per engine or host, none importing another. An integration adds the area it serves. */
+/**
+ * Rooms that are islands: one folder per engine or host, none importing another; what several share is a `<name>-shared`. An integration
+ * adds the area it serves.
+ */
 const islands: Readonly<Record<string, readonly string[]>> = { adapters: ['core', 'ports'], integrations: ['core'] }
-const serves: Readonly<Record<string, readonly string[]>> = { fetch: ['resilience'], express: ['app'] }
+const serves: Readonly<Record<string, readonly string[]>> = {
+  fetch: ['resilience'],
+  undici: ['resilience'],
+  axios: ['resilience'],
+  pg: ['resilience'],
+  express: ['app'],
+}
 
 const roomOf = (path: string) => (path === 'src/index.ts' ? 'index' : (path.split('/')[1] ?? ''))
 const islandOf = (path: string) => path.split('/')[2] ?? ''
@@ -36,7 +45,7 @@ function refusal(from: string, to: string): string | undefined {
     return 'core imports no package but eventemitter3'
   }
   const [room, target] = [roomOf(from), roomOf(to)]
-  const shared = room === 'adapters' && islandOf(to).endsWith('-shared')
+  const shared = islandOf(to).endsWith('-shared')
   if (room === target) return room in islands && islandOf(from) !== islandOf(to) && !shared ? `${room} are islands` : undefined
   const may = room === 'integrations' ? [...(islands[room] ?? []), ...(serves[islandOf(from)] ?? [])] : (islands[room] ?? allowed[room])
   if (!may) return `no row for ${room} in the import table`

@@ -1,4 +1,5 @@
 import type { Context } from '../../core/context.ts'
+import { methodRules, type Sent } from '../http-shared/sent.ts'
 
 /** fetch's own options, and what the policy is told. */
 export interface ResilientRequestInit extends RequestInit {
@@ -10,21 +11,11 @@ export interface ResilientRequestInit extends RequestInit {
 
 export type FetchInput = string | URL | Request
 
-/** RFC 9110, section 9.2.2. */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
-
 /** One call, read once: what every attempt sends. */
-export interface Call {
+export interface Call extends Sent {
   readonly host: string
   readonly headers: Headers
   readonly signal: AbortSignal | undefined
-  /** The method promises that twice is like once. */
-  readonly idempotent: boolean
-  /** The method changes nothing. */
-  readonly safe: boolean
-  /** The same body can be sent again: it is no stream. */
-  readonly replayable: boolean
 }
 
 /** Undefined where fetch itself would refuse the arguments: no attempt, so no business of a policy's. */
@@ -48,9 +39,9 @@ export function readCall(input: FetchInput, init: ResilientRequestInit): Call | 
       host: new URL(checked.url).host,
       headers,
       signal: init.signal ?? request?.signal ?? undefined,
-      idempotent: IDEMPOTENT.has(checked.method),
-      safe: SAFE.has(checked.method),
+      ...methodRules(checked.method),
       replayable: !streams,
+      hasHeader: (name) => headers.has(name),
     }
   } catch {
     return undefined

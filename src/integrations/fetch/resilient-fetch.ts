@@ -4,7 +4,8 @@ import type { Policy, RunOptions } from '../../core/handler.ts'
 import { checkOptions } from '../../core/options.ts'
 import { partsOf } from '../../core/policy-inside.ts'
 import { clock, flag, fn, optional } from '../../core/rules.ts'
-import { Attempts } from './attempts.ts'
+import { Attempts, type Exchange } from '../http-shared/attempts.ts'
+import { heldUntilRead } from './held-body.ts'
 import { type Call, type FetchInput, type ResilientRequestInit, readCall } from './request.ts'
 
 type Fetch = (input: FetchInput, init?: RequestInit) => Promise<Response>
@@ -58,10 +59,14 @@ export function resilientFetch(policy: Policy, options?: ResilientFetchOptions):
     const send = given ?? globalThis.fetch
     const call = readCall(input, plain)
     if (call === undefined) return send(input, plain)
-    const attempts = new Attempts(call, (headers, signal) => send(input, { ...plain, headers, signal }), {
-      propagate,
-      epochMs: () => clock.epochMs(),
-    })
+    const attempts = new Attempts(
+      call,
+      exchange(call, (headers, signal) => send(input, { ...plain, headers, signal })),
+      {
+        propagate,
+        epochMs: () => clock.epochMs(),
+      },
+    )
     try {
       const response = await policy.run((ctx) => attempts.attempt(ctx), runOptions(call, context, keys))
       attempts.settle(response)
@@ -74,6 +79,18 @@ export function resilientFetch(policy: Policy, options?: ResilientFetchOptions):
     }
   }
 }
+
+const exchange = (call: Call, send: (headers: Headers, signal: AbortSignal) => Promise<Response>): Exchange<Response> => ({
+  send(added, ctx) {
+    const headers = new Headers(call.headers)
+    for (const [name, value] of Object.entries(added)) headers.set(name, value)
+    return send(headers, ctx.signal)
+  },
+  statusOf: ({ status }) => status,
+  retryAfterOf: ({ headers }) => headers.get('retry-after'),
+  keep: heldUntilRead,
+  discard: (response) => void response.body?.cancel().catch(() => {}),
+})
 
 const runOptions = (call: Call, context: RunOptions['context'], keys: RunOptions['keys']): RunOptions => ({
   keys: { host: call.host, ...keys },
