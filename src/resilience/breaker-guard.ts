@@ -1,200 +1,288 @@
 import type { Clock } from '../core/clock.ts'
 import { diagnostics } from '../core/diagnostics.ts'
-import { failedWith, succeeded } from '../core/effect.ts'
-import { HoldfastError, refusal } from '../core/errors.ts'
+import type { HoldfastError } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
-import type { BoundLeave, Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
-import type { Outcome, Verdict } from '../core/outcome.ts'
-import type { Tally, Trip } from './trip.ts'
+import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
+import type { Verdict } from '../core/outcome.ts'
+import { type Checked, changeBreaker, timedFor } from './breaker-options.ts'
+import { ClosedEpoch, type Listening, Probe, UNHEARD } from './breaker-permits.ts'
+import type { BreakerEvents, BreakerState, BreakerStats, Isolation } from './breaker-readouts.ts'
+import { isolatedRefusal, openRefusal, probingRefusal } from './breaker-refusals.ts'
+import { type BreakerSnapshot, readSnapshot } from './breaker-snapshot.ts'
+import { verdictOf } from './breaker-verdict.ts'
+import type { Owner } from './managed.ts'
+import { Ramp } from './ramp.ts'
+import type { Tally } from './tally.ts'
 
-export type BreakerState = 'closed' | 'open' | 'half-open'
-
-interface Change {
-  readonly name: string
-}
-export type BreakerEvents = {
-  readonly opened: Change & { readonly openMs: number }
-  readonly halfOpened: Change
-  readonly closed: Change
-}
-
-interface Settings {
-  readonly name: string
-  readonly trips: readonly Trip[]
-  readonly openMs: number
-  readonly openMaxMs: number
-  readonly probes: number
-  readonly probeTimeoutMs: number
-  readonly classify: (outcome: Outcome<unknown>) => Verdict
-  readonly clock: Clock
-}
-
-/** The permit of every call admitted while closed, until the breaker leaves that state: late outcomes find another epoch. */
-class ClosedEpoch implements Permit {
-  readonly bound: BoundLeave | undefined
-  readonly #breaker: BreakerGuard
-  constructor(breaker: BreakerGuard) {
-    this.#breaker = breaker
-    this.bound = breaker.timed === false ? this.#bind() : undefined
-  }
-  #bind(): BoundLeave {
-    return {
-      ok: (value) => {
-        this.#breaker.told(this, true, value, 0, 0)
-        return value
-      },
-      bad: (error) => {
-        this.#breaker.told(this, false, error, 0, 0)
-        throw error
-      },
-    }
-  }
-  leave(ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
-    this.#breaker.told(this, ok, result, enteredMs, nowMs)
-  }
-}
-
-/** The permit of one probe. */
-class Probe implements Permit {
-  readonly startedMs: number
-  readonly #breaker: BreakerGuard
-  constructor(breaker: BreakerGuard, startedMs: number) {
-    this.#breaker = breaker
-    this.startedMs = startedMs
-  }
-  leave(ok: boolean, result: unknown): void {
-    this.#breaker.probed(this, ok, result)
-  }
-}
-
-/** Codes that say nothing about the health of what is called. */
-const SAYS_NOTHING = new Set<string>(['ABORTED', 'DECLINED'])
-
-export class BreakerGuard implements Guard {
+export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, BreakerEvents> {
   readonly name: string
   readonly clock: Clock
   readonly timed: boolean | 'leave'
   readonly events = new Emitter<BreakerEvents>()
-  readonly #settings: Settings
-  readonly #tallies: readonly Tally[]
+  #settings: Checked
+  #tallies: readonly Tally[]
+  /** Whether some tally wants to know of calls that begin. */
+  #watching: boolean
+  /** Not null while closed. */
   #epoch: ClosedEpoch | null
-  /** Not null while open. */
+  /** Not null while the share of calls grows. */
+  #ramp: Ramp | null = null
+  /** Not null while half-open: the probes that are out. */
+  #probes: Set<Probe> | null = null
+  #proven = 0
+  /** Not null once it has been open. */
   #refusal: HoldfastError | null = null
   #openUntilMs = 0
   #openMs: number
-  /** Not null while half-open: the probes that are out. */
-  #probes: Set<Probe> | null = null
+  /** Not null while isolated: who asked for it. */
+  #isolations: Set<Isolation> | null = null
+  #closedBeneath = false
   #succeeded = 0
+  #failed = 0
+  #ignored = 0
+  #refused = 0
+  #opened = 0
 
-  constructor(settings: Settings) {
+  constructor(settings: Checked) {
     this.name = settings.name
     this.clock = settings.clock
-    this.timed =
-      settings.trips.some((trip) => trip.timed === true) || (settings.trips.some((trip) => trip.timed === 'leave') ? 'leave' : false)
+    this.timed = timedFor(settings.trips)
     this.#settings = settings
     this.#openMs = settings.openMs
-    const nowMs = this.timed !== false ? settings.clock.nowMs() : 0
-    this.#tallies = settings.trips.map((trip) => trip.tally(nowMs))
+    this.#tallies = settings.trips.map((trip) => trip.tally())
+    this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
     this.#epoch = new ClosedEpoch(this)
   }
 
-  /** Open turns half-open when its time is over, whether or not a call has come by since. */
+  /** Open turns half-open when its time is over, whether or not a call has come by since; so does a ramp end. */
   get state(): BreakerState {
-    if (this.#epoch !== null) return 'closed'
-    return this.#probes === null && this.clock.nowMs() < this.#openUntilMs ? 'open' : 'half-open'
+    return this.#isolations === null ? this.#stateAt(this.clock.nowMs()) : 'isolated'
   }
 
-  enter(_ctx?: GuardContext): Permit | Refusal {
-    return this.#epoch ?? this.#enterNotClosed(this.clock.nowMs())
+  #stateAt(nowMs: number): Exclude<BreakerState, 'isolated'> {
+    if (this.#epoch !== null || (this.#isolations !== null && this.#closedBeneath)) return 'closed'
+    if (this.#ramp !== null) return this.#ramp.shareAt(nowMs, this.#settings.rampMs) < 1 ? 'half-open' : 'closed'
+    return this.#probes === null && nowMs < this.#openUntilMs ? 'open' : 'half-open'
+  }
+
+  stats(): BreakerStats {
+    const nowMs = this.clock.nowMs()
+    const { state } = this
+    const rising = this.#ramp?.shareAt(nowMs, this.#settings.rampMs) ?? 0
+    return {
+      state,
+      succeeded: this.#succeeded,
+      failed: this.#failed,
+      ignored: this.#ignored,
+      refused: this.#refused,
+      opened: this.#opened,
+      openRemainingMs: state === 'open' ? this.#openUntilMs - nowMs : 0,
+      share: state === 'closed' ? 1 : rising,
+    }
+  }
+
+  enter(_ctx?: GuardContext, nowMs = 0): Permit | Refusal {
+    const epoch = this.#epoch
+    if (epoch === null) return this.#enterNotClosed(this.clock.nowMs())
+    return this.#watching ? this.#watched(epoch, nowMs, false) : epoch
+  }
+
+  /** Calls in flight that hang are found when another one comes by; that may be enough to trip. */
+  #watched(epoch: ClosedEpoch, nowMs: number, again: boolean): Permit | Refusal {
+    let trip = false
+    for (const tally of this.#tallies) if (tally.entered?.(nowMs) === true) trip = true
+    if (!trip) return epoch
+    this.#open(nowMs, again)
+    return this.enter(undefined, nowMs)
   }
 
   #enterNotClosed(nowMs: number): Permit | Refusal {
+    if (this.#isolations !== null) {
+      this.#refused += 1
+      return isolatedRefusal(this.name)
+    }
+    const ramp = this.#ramp
+    if (ramp !== null) {
+      if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, nowMs, true)
+      if (!ramp.over) return this.#refuse(ramp.refusal)
+      this.#close(ramp.epoch)
+      return this.enter(undefined, nowMs)
+    }
     if (this.#probes === null) {
-      if (nowMs < this.#openUntilMs) return this.#refusal as Refusal
+      if (nowMs < this.#openUntilMs) return this.#refuse(this.#refusal as HoldfastError)
       this.#halfOpen()
     }
     for (const probe of this.#probes ?? [])
       if (nowMs - probe.startedMs >= this.#settings.probeTimeoutMs) {
         this.#open(nowMs, true)
-        return this.#refusal as Refusal
+        return this.enter(undefined, nowMs)
       }
     const probes = this.#probes as Set<Probe> | null
     // A listener of `halfOpened` made a call of its own, and that one has already decided.
-    if (probes === null) return this.enter()
-    if (probes.size + this.#succeeded >= this.#settings.probes) return this.#probing(probes.size)
+    if (probes === null) return this.enter(undefined, nowMs)
+    if (probes.size + this.#proven >= this.#settings.probes)
+      return this.#refuse(probingRefusal(this.name, probes.size, this.#proven, this.#settings.probes))
     const probe = new Probe(this, nowMs)
     probes.add(probe)
     return probe
   }
 
-  #probing(out: number): HoldfastError {
-    const needed = `${this.#succeeded} of ${this.#settings.probes} succeeded`
-    return refusal('BREAKER_OPEN', `${this.name} is half-open: ${out} probing, ${needed}`, { retryAfterMs: 100 })
+  #refuse(error: HoldfastError): Permit | Refusal {
+    this.#refused += 1
+    return this.#settings.metricsOnly ? UNHEARD : error
   }
 
   told(epoch: ClosedEpoch, ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
-    if (epoch !== this.#epoch) return
-    const verdict = this.#verdict(ok, result)
-    if (verdict === 'ignore') return
+    const verdict = this.#count(ok, result)
+    if (epoch !== this.#epoch && epoch !== this.#ramp?.epoch) return
     let trip = false
-    for (const tally of this.#tallies) trip = tally.record(verdict === 'failure', nowMs - enteredMs, nowMs) || trip
-    if (trip) this.#open(this.timed === false ? this.clock.nowMs() : nowMs, false)
+    for (const tally of this.#tallies) {
+      if (verdict === 'ignore') tally.ignored?.(enteredMs, nowMs)
+      else if (tally.record(verdict === 'failure', enteredMs, nowMs)) trip = true
+    }
+    if (trip) this.#open(this.timed === false ? this.clock.nowMs() : nowMs, this.#ramp !== null)
   }
 
   probed(probe: Probe, ok: boolean, result: unknown): void {
+    const judged = this.#count(ok, result)
     // Deleting fails for a probe of an earlier half-open period: its outcome decides nothing.
     if (this.#probes?.delete(probe) !== true) return
     const nowMs = this.clock.nowMs()
     // Whether or not a call has come by since to notice that it hung.
     const hung = nowMs - probe.startedMs >= this.#settings.probeTimeoutMs
-    const verdict = hung ? 'failure' : this.#verdict(ok, result)
+    const verdict = hung ? 'failure' : judged
     if (verdict === 'ignore') return
     if (verdict === 'failure') this.#open(nowMs, true)
-    else if (++this.#succeeded >= this.#settings.probes) this.#close()
+    else if (++this.#proven >= this.#settings.probes) this.#recovered(nowMs)
   }
 
-  #verdict(ok: boolean, result: unknown): Verdict {
-    if (!ok && result instanceof HoldfastError && (SAYS_NOTHING.has(result.code) || (result.effect === 'none' && result.retry === 'later')))
-      return 'ignore'
-    try {
-      const verdict = this.#settings.classify(ok ? succeeded(result) : failedWith(result))
-      if (verdict === 'success' || verdict === 'failure' || verdict === 'ignore') return verdict
-    } catch {
-      // A classifier that throws must not cost the caller its answer.
-    }
-    return ok ? 'success' : 'failure'
+  #count(ok: boolean, result: unknown): Verdict {
+    const verdict = verdictOf(this.#settings.classify, ok, result)
+    if (verdict === 'success') this.#succeeded += 1
+    else if (verdict === 'failure') this.#failed += 1
+    else this.#ignored += 1
+    return verdict
   }
 
+  /** Opens; `again` where it has not been closed since it was open, and stays so longer. */
   #open(nowMs: number, again: boolean): void {
-    const { openMs, openMaxMs } = this.#settings
-    this.#openMs = again ? Math.min(this.#openMs * 2, openMaxMs) : openMs
-    this.#openUntilMs = nowMs + this.#openMs
-    this.#epoch = null
-    this.#probes = null
-    this.#refusal = this.#refusalUntil(this.#openUntilMs)
-    this.#changed('opened', { openMs: this.#openMs })
+    const { openMs, openMaxMs = openMs } = this.#settings
+    this.#openFor(again ? Math.max(openMs, Math.min(this.#openMs * 2, openMaxMs)) : openMs, nowMs)
   }
 
-  #refusalUntil(untilMs: number): HoldfastError {
-    const { clock } = this
-    const error = refusal('BREAKER_OPEN', `${this.name} is open and lets nothing through for ${this.#openMs} ms`)
-    return Object.defineProperty(error, 'retryAfterMs', { get: () => Math.max(0, untilMs - clock.nowMs()), enumerable: true })
+  #openFor(openMs: number, nowMs: number, remainingMs = openMs): void {
+    this.#openMs = openMs
+    this.#openUntilMs = nowMs + remainingMs
+    this.#leaveState()
+    this.#refusal = openRefusal(this.name, openMs, this.#openUntilMs, this.clock)
+    this.#opened += 1
+    this.#changed('opened', { openMs })
+  }
+
+  #leaveState(): void {
+    this.#epoch = null
+    this.#ramp = null
+    this.#probes = null
   }
 
   #halfOpen(): void {
     this.#probes = new Set()
-    this.#succeeded = 0
-    this.#refusal = null
+    this.#proven = 0
     this.#changed('halfOpened', {})
   }
 
-  #close(): void {
-    const nowMs = this.clock.nowMs()
+  /** The probes have succeeded. */
+  #recovered(nowMs: number): void {
+    const { rampMs } = this.#settings
+    this.#forget(nowMs)
+    if (rampMs === 0) {
+      this.#close(new ClosedEpoch(this))
+      return
+    }
+    this.#leaveState()
+    this.#ramp = new Ramp(this.name, new ClosedEpoch(this), nowMs)
+    this.#changed('ramping', { rampMs })
+  }
+
+  #forget(nowMs: number): void {
     for (const tally of this.#tallies) tally.reset(nowMs)
-    this.#epoch = new ClosedEpoch(this)
-    this.#probes = null
+  }
+
+  #close(epoch: ClosedEpoch): void {
+    this.#leaveState()
+    this.#epoch = epoch
     this.#openMs = this.#settings.openMs
     this.#changed('closed', {})
+  }
+
+  close(): void {
+    const closed = this.#epoch !== null
+    this.#isolations = null
+    this.#forget(this.clock.nowMs())
+    if (closed) this.#epoch = new ClosedEpoch(this)
+    else this.#close(new ClosedEpoch(this))
+  }
+
+  isolate(isolation: Isolation): void {
+    const first = this.#isolations === null
+    if (first) {
+      this.#closedBeneath = this.#stateAt(this.clock.nowMs()) === 'closed'
+      this.#leaveState()
+      for (const tally of this.#tallies) tally.disown?.()
+    }
+    this.#isolations ??= new Set()
+    this.#isolations.add(isolation)
+    if (first) this.#changed('isolated', {})
+  }
+
+  release(isolation: Isolation): void {
+    if (this.#isolations?.delete(isolation) !== true || this.#isolations.size > 0) return
+    this.#isolations = null
+    if (this.#closedBeneath) this.#epoch = new ClosedEpoch(this)
+    this.#changed('released', {})
+  }
+
+  snapshot(): BreakerSnapshot {
+    const nowMs = this.clock.nowMs()
+    const state = this.#stateAt(nowMs)
+    const openRemainingMs = state === 'open' ? this.#openUntilMs - nowMs : 0
+    return { version: 1, state, openRemainingMs, openMs: this.#openMs, windows: this.#tallies.map((tally) => tally.counts(nowMs)) }
+  }
+
+  restore(given: unknown): void {
+    const { state, openRemainingMs, openMs, windows = [] } = readSnapshot(`circuitBreaker ${this.name}`, given)
+    const nowMs = this.clock.nowMs()
+    const { openMs: leastMs, openMaxMs = leastMs } = this.#settings
+    const was = this.#stateAt(nowMs)
+    this.#forget(nowMs)
+    // Windows of other trips than these are no news of them.
+    const fits = windows.length === this.#tallies.length && windows.every((counts, i) => counts.kind === this.#settings.trips[i]?.kind)
+    if (fits) for (const [i, counts] of windows.entries()) this.#tallies[i]?.restore(counts, nowMs)
+    this.#closedBeneath = state === 'closed'
+    if (state !== 'closed') this.#openFor(Math.max(leastMs, Math.min(openMs, openMaxMs)), nowMs, Math.min(openRemainingMs, openMaxMs))
+    else if (this.#isolations !== null) this.#leaveState()
+    else if (was === 'closed') this.#epoch = new ClosedEpoch(this)
+    else this.#close(new ClosedEpoch(this))
+  }
+
+  reconfigure(changes: object): void {
+    const former = this.#settings
+    const settings = changeBreaker(former, changes)
+    this.#settings = settings
+    if (settings.trips.length !== former.trips.length || settings.trips.some((trip, i) => trip !== former.trips[i])) this.#retally(former)
+    if (this.#probes !== null && this.#proven > 0 && this.#proven >= settings.probes) this.#recovered(this.clock.nowMs())
+  }
+
+  #retally(former: Checked): void {
+    const nowMs = this.clock.nowMs()
+    const free = former.trips.map((trip, i) => ({ kind: trip.kind, tally: this.#tallies[i] as Tally }))
+    this.#tallies = this.#settings.trips.map((trip) => {
+      const tally = trip.tally()
+      const at = free.findIndex(({ kind }) => kind === trip.kind)
+      if (at >= 0) tally.adopt((free.splice(at, 1)[0] as { tally: Tally }).tally, nowMs)
+      return tally
+    })
+    this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
   }
 
   #changed<E extends keyof BreakerEvents>(event: E, more: Omit<BreakerEvents[E], 'name'>): void {

@@ -1,11 +1,14 @@
-export type { BreakerEvents, BreakerState } from './breaker-guard.ts'
+export type { CircuitBreakerOptions, CircuitBreakerSettings } from './breaker-options.ts'
+export type { BreakerEvents, BreakerState, BreakerStats, Isolation } from './breaker-readouts.ts'
+export type { BreakerSnapshot } from './breaker-snapshot.ts'
 export { type Bulkhead, type BulkheadOptions, bulkhead } from './bulkhead.ts'
 export { type Cache, cache } from './cache.ts'
 export type { CacheEvents, CacheOptions, CacheSettings, CacheStats } from './cache-options.ts'
 export type { CallKey } from './call-key.ts'
 export { type Chaos, chaos } from './chaos.ts'
 export type { ChaosEvents, ChaosOptions, ChaosSettings, ChaosStats } from './chaos-options.ts'
-export { type CircuitBreaker, type CircuitBreakerOptions, circuitBreaker } from './circuit-breaker.ts'
+export { type CircuitBreaker, circuitBreaker } from './circuit-breaker.ts'
+export { httpFailures, postgresFailures, redisFailures } from './classifiers.ts'
 export { type Coalesce, coalesce } from './coalesce.ts'
 export type { CoalesceEvents, CoalesceOptions, CoalesceStats } from './coalesce-options.ts'
 export { fallback } from './fallback.ts'
@@ -23,4 +26,12 @@ export { type RetryBudget, type RetryBudgetOptions, retryBudget } from './retry-
 export type { RetryOptions } from './retry-options.ts'
 export type { RetryEvents, RetryStats } from './retrying.ts'
 export { type Timeout, type TimeoutEvents, type TimeoutOptions, type TimeoutStats, timeout } from './timeout.ts'
-export { type CountWindowOptions, consecutive, countWindow, type TimeWindowOptions, type Trip, timeWindow } from './trip.ts'
+export {
+  type CountWindowOptions,
+  consecutive,
+  countWindow,
+  type TallyCounts,
+  type TimeWindowOptions,
+  type Trip,
+  timeWindow,
+} from './trip.ts'

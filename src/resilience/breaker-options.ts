@@ -1,0 +1,98 @@
+import type { Clock } from '../core/clock.ts'
+import { checkOptions, invalidOption } from '../core/options.ts'
+import type { Outcome, Verdict } from '../core/outcome.ts'
+import { any, clock, durationMs, flag, fn, optional, text, whole } from '../core/rules.ts'
+import type { Trip } from './tally.ts'
+import { timeWindow } from './time-window.ts'
+
+/** What `reconfigure` may change. */
+export interface CircuitBreakerSettings {
+  /** When it opens: one trip or several, any of which opens it. Default: half of at least 10 calls in 10 s failed. */
+  readonly trips?: Trip | readonly Trip[]
+  /** How long it stays open before it lets probes through; at least 1 ms, default 30,000. */
+  readonly openMs?: number
+  /** Each time it opens again before it closed it stays open twice as long, up to this; at least `openMs`, default `openMs`: it does not grow. */
+  readonly openMaxMs?: number
+  /** How many calls may probe at once while half-open, all of which have to succeed; at least 1, default 1. */
+  readonly probes?: number
+  /** A probe that has not ended after this long counts as failed; at least 1 ms, default 30,000. */
+  readonly probeTimeoutMs?: number
+  /**
+   * After the probes have succeeded, the share of calls let through grows from a tenth to all in this time, in milliseconds; at least 0,
+   * default 0: all at once. A trip meanwhile opens it again.
+   */
+  readonly rampMs?: number
+  /**
+   * How an outcome counts; default: errors fail. Our refusals, `declined()` and calls whose caller gave up are always ignored. Where it
+   * throws, or answers with anything but a verdict, results succeed and errors fail. Ready-made: `httpFailures`, `postgresFailures`,
+   * `redisFailures`.
+   */
+  readonly classify?: (outcome: Outcome<unknown>) => Verdict
+  /** It counts, changes its state and tells of it, but lets through what it would refuse; default false. `isolate()` refuses all the same. */
+  readonly metricsOnly?: boolean
+}
+
+export interface CircuitBreakerOptions extends CircuitBreakerSettings {
+  /** Stands for it in errors, events and diagnostics; default `breaker`. */
+  readonly name?: string
+  readonly clock?: Clock
+}
+
+/** Checked options; `openMaxMs` undefined follows `openMs`. */
+export interface Checked extends Omit<Required<CircuitBreakerOptions>, 'openMaxMs' | 'trips'> {
+  readonly openMaxMs: number | undefined
+  readonly trips: readonly Trip[]
+}
+
+const isTrip = (value: unknown): boolean => typeof value === 'object' && value !== null && typeof (value as Trip).tally === 'function'
+
+const changeable = {
+  trips: any<Trip | readonly Trip[]>(
+    'a trip or a non-empty array of trips: consecutive(), countWindow(), timeWindow()',
+    (value) => (Array.isArray(value) ? value.length > 0 && value.every(isTrip) : isTrip(value)),
+    /* @__PURE__ */ timeWindow({ windowMs: 10_000 }),
+  ),
+  openMs: durationMs({ min: 1, default: 30_000 }),
+  openMaxMs: optional(durationMs({ min: 1, default: 30_000 })),
+  probes: whole({ min: 1, default: 1 }),
+  probeTimeoutMs: durationMs({ min: 1, default: 30_000 }),
+  rampMs: durationMs({ default: 0 }),
+  classify: fn<(outcome: Outcome<unknown>) => Verdict>((outcome) => (outcome.ok ? 'success' : 'failure')),
+  metricsOnly: flag(false),
+}
+const rules = { ...changeable, name: text('breaker'), clock }
+const changes = Object.fromEntries(Object.entries(changeable).map(([name, rule]) => [name, { ...rule, absent: undefined }]))
+
+export function checkBreaker(options: CircuitBreakerOptions | undefined): Checked {
+  return consistent('circuitBreaker', { ...checkOptions('circuitBreaker', options, rules) })
+}
+
+/** The settings with the changes in them, or a throw. */
+export function changeBreaker(former: Checked, given: object): Checked {
+  const owner = `circuitBreaker ${former.name}`
+  const named = Object.fromEntries(Object.entries(checkOptions(owner, given, changes)).filter(([, value]) => value !== undefined))
+  const merged = consistent(owner, { ...former, ...named })
+  // The frames around it have been made, and read the clock as often as its first trips needed.
+  if (readings(merged.trips) > readings(former.trips))
+    throw invalidOption(
+      owner,
+      'trips',
+      'no needier of the clock than those it was made with',
+      merged.trips.map(({ kind }) => kind).join(', '),
+    )
+  return merged
+}
+
+type Given = Omit<Checked, 'trips'> & { readonly trips: Trip | readonly Trip[] }
+
+function consistent(owner: string, given: Given): Checked {
+  const { openMs, openMaxMs, trips } = given
+  if (openMaxMs !== undefined && openMaxMs < openMs) throw invalidOption(owner, 'openMaxMs', `at least openMs (${openMs})`, openMaxMs)
+  return { ...given, trips: Array.isArray(trips) ? [...(trips as readonly Trip[])] : [trips as Trip] }
+}
+
+const readings = (trips: readonly Trip[]): number => Math.max(...trips.map(({ timed }) => (timed === true ? 2 : timed === 'leave' ? 1 : 0)))
+
+/** How often a frame has to read the clock for these. */
+export const timedFor = (trips: readonly Trip[]): boolean | 'leave' =>
+  ([false, 'leave', true] as const)[readings(trips)] as boolean | 'leave'
