@@ -12,7 +12,7 @@ export interface ContextInit extends ContextChange {
 }
 
 const plainObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
-export const isSignal = (value: unknown): value is AbortSignal =>
+const isSignal = (value: unknown): value is AbortSignal =>
   plainObject(value) && typeof (value as AbortSignal).aborted === 'boolean' && typeof (value as AbortSignal).addEventListener === 'function'
 
 export const contextRules = {

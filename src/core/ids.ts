@@ -36,10 +36,3 @@ export function uuidv7(epochMs: number = Date.now()): string {
   for (let i = 0; i < 7; i++) random += HEX[byte()]
   return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}-${random.slice(0, 4)}-${random.slice(4)}`
 }
-
-/** `bytes` random bytes in lower-case hex: trace and span ids. */
-export function randomHex(bytes: number): string {
-  let text = ''
-  for (let i = 0; i < bytes; i++) text += HEX[byte()]
-  return text
-}

@@ -27,7 +27,7 @@ class Edge extends Waiting {
 }
 
 /** Finds the context of a call: handed in, ambient, or fresh; changed as the options say. */
-export function contextFor(options: RunOptions | undefined): Ctx | undefined {
+function contextFor(options: RunOptions | undefined): Ctx | undefined {
   if (options === undefined) return ambientContext() as Ctx | undefined
   for (const name in options) if (!fits(name as keyof RunOptions, options)) checkOptions('run', options, rules)
   const { signal, timeoutMs, keys, idempotencyKey } = options
