@@ -9,13 +9,18 @@ import { INSIDE, Inside, type Part, type WrapPart } from './inside.ts'
 import { invalidOption, show } from './options.ts'
 import type { Outcome } from './outcome.ts'
 import { type Carrier, partsOf } from './policy-inside.ts'
-import { underContext } from './run-context.ts'
+import { type Noted, underContext } from './run-context.ts'
 import { wrapFunction, wrapMethods } from './wrap.ts'
 
 /** The innermost handler of `run`: the task itself. */
 const runTask: Next = (task, ctx) => (task as Task<unknown>)(ctx as Ctx)
 /** The same, where what the task starts has to find its context by itself. */
 const runTaskInside: Next = (task, ctx) => runAmbient(ctx as Ctx, () => (task as Task<unknown>)(ctx as Ctx))
+
+const notedTask: Noted = (task, begun) => (ctx: Ctx) => {
+  begun()
+  return (task as Task<unknown>)(ctx)
+}
 
 // Two compositions, so that the common one does not ask on every call whether contexts are ambient.
 const composed = (inside: Inside): Next => {
@@ -49,7 +54,7 @@ const methods = {
     const inside = this[INSIDE]
     const call = composed(inside)
     const plain = options === undefined && ambientSeat.storage === null
-    return plain ? invoke(call, task, inside.needsContext ? freshCtx() : undefined) : underContext(call, task, options)
+    return plain ? invoke(call, task, inside.needsContext ? freshCtx() : undefined) : underContext(call, task, options, notedTask)
   },
 
   tryRun(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<Outcome<unknown>> {

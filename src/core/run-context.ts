@@ -13,8 +13,13 @@ const { timeoutMs, signal, keys, idempotencyKey } = contextRules
 const context = optional(any<Ctx | undefined>('a context made by createContext()', isContext, undefined))
 const rules = { context, signal, timeoutMs, keys, idempotencyKey }
 
+/** Makes of a call's input one that says when the work begins. */
+export type Noted = (input: unknown, begun: () => void) => unknown
+
 /** Answers a caller who gave up, at once; the work goes on alone and keeps its permits until it settles. */
 class Edge extends Waiting {
+  /** Until the work begins, certainly nothing has happened: it waits for a slot, or between attempts that were turned away. */
+  begun = false
   constructor(
     readonly ctx: Ctx,
     readonly reject: (error: unknown) => void,
@@ -22,7 +27,7 @@ class Edge extends Waiting {
     super()
   }
   abortedBy(): void {
-    this.reject(abortedError(this.ctx, true))
+    this.reject(abortedError(this.ctx, this.begun))
   }
 }
 
@@ -44,7 +49,7 @@ const fits = (name: keyof RunOptions, options: RunOptions): boolean =>
   options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && rules[name].fits(options[name])
 
 /** Calls a composed handler under the context the options ask for. */
-export function underContext(call: Next, input: unknown, options: RunOptions | undefined): Promise<unknown> {
+export function underContext(call: Next, input: unknown, options: RunOptions | undefined, noted: Noted): Promise<unknown> {
   let ctx: Ctx
   try {
     ctx = contextFor(options) ?? freshCtx()
@@ -55,11 +60,11 @@ export function underContext(call: Next, input: unknown, options: RunOptions | u
   } catch (error) {
     return Promise.reject(error)
   }
-  return ctx.aborted ? Promise.reject(abortedError(ctx, false)) : raced(call, input, ctx, ctx !== options?.context)
+  return ctx.aborted ? Promise.reject(abortedError(ctx, false)) : raced(call, input, ctx, ctx !== options?.context, noted)
 }
 
 /** Races a call against its context. `own`: the context was made for this call, so it ends with it. */
-function raced(call: Next, input: unknown, ctx: Ctx, own: boolean): Promise<unknown> {
+function raced(call: Next, input: unknown, ctx: Ctx, own: boolean, noted: Noted): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const edge = new Edge(ctx, reject)
     ctx.listen(edge)
@@ -76,7 +81,10 @@ function raced(call: Next, input: unknown, ctx: Ctx, own: boolean): Promise<unkn
       reject(error)
     }
     try {
-      const answer = call(input, ctx)
+      const begun = (): void => {
+        edge.begun = true
+      }
+      const answer = call(noted(input, begun), ctx)
       if (answer instanceof Promise) answer.then(fulfil, fail)
       else Promise.resolve(answer).then(fulfil, fail)
     } catch (error) {

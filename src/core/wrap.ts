@@ -5,14 +5,17 @@ import type { WrapOptions } from './handler.ts'
 import type { Part } from './inside.ts'
 import { checkOptions, invalidOption } from './options.ts'
 import { any, optional } from './rules.ts'
-import { underContext } from './run-context.ts'
+import { type Noted, underContext } from './run-context.ts'
 
 type Fn = (this: unknown, ...args: unknown[]) => unknown
 
 interface Invocation {
   readonly self: unknown
   readonly args: unknown[]
+  readonly begun?: () => void
 }
+
+const noted: Noted = (input, begun) => ({ ...(input as Invocation), begun })
 
 const rules = {
   options: optional(
@@ -30,7 +33,11 @@ export function wrapFunction(parts: readonly Part[], fn: unknown, options: WrapO
       fn,
     )
   const { options: optionsOf } = checkOptions('wrap', options, rules)
-  const task: Next = (input, _ctx: Ctx | undefined) => (fn as Fn).apply((input as Invocation).self, (input as Invocation).args)
+  const task: Next = (input, _ctx: Ctx | undefined) => {
+    const { self, args, begun } = input as Invocation
+    begun?.()
+    return (fn as Fn).apply(self, args)
+  }
   const call = compose(parts, task)
   const wrapped: Fn = function (...args) {
     let runOptions: object | undefined
@@ -39,7 +46,7 @@ export function wrapFunction(parts: readonly Part[], fn: unknown, options: WrapO
     } catch (error) {
       return Promise.reject(error)
     }
-    return underContext(call, { self: this, args }, runOptions)
+    return underContext(call, { self: this, args }, runOptions, noted)
   }
   return Object.defineProperty(wrapped, 'name', { value: fn.name, configurable: true })
 }
