@@ -47,8 +47,8 @@ export interface SagaBuilder<I, S> {
   step<N extends string, R>(name: N, def: StepDef<S, N, R>): SagaBuilder<I, S & { readonly [P in N]: R }>
   /**
    * Adds the step from which there is no way back. Once its intent is recorded the saga cannot be cancelled; where its outcome stays
-   * unknown it is retried with the same key and then parked, never undone. Its participant has to honour that key: a `declined()` that
-   * follows a lost reply is taken as the answer to both.
+   * unknown it is retried with the same key and then parked, never undone. Its participant has to honour that key, in what it
+   * declines as in what it does: a `declined()` that follows a lost reply is taken as the answer to both.
    *
    * @throws {HoldfastError} `NAME_REUSED`, `RETRIES_TWICE` or `INVALID_OPTIONS` (effect none): a second pivot, an `undo`, a bad option.
    */

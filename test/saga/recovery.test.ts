@@ -53,6 +53,21 @@ describe('a process that takes over', () => {
     ])
   })
 
+  test('takes an attempt that was cut off for one that may have taken effect, and has it undone', async () => {
+    const { process, settle } = world()
+    const one = pair()
+    const first = await process([one.flow])
+    await first.sagas.start(one.flow, 'x', { id: 's' })
+    await turns()
+    await first.stop({ drainMs: 0 })
+    const two = pair()
+    two.doors.a.fail(Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' }))
+    const second = await process([two.flow])
+    const end = await settle(errorOf(second.sagas.get(two.flow, 's').result()))
+    expect(end).toMatchObject({ code: 'SAGA_UNDONE', cause: { code: 'ECONNREFUSED' } })
+    expect(two.seen.at(-1)?.step).toBe('undo a')
+  })
+
   test('waits for the lease of one that crashed, and no longer', async () => {
     const { process, settle, clock } = world()
     const one = pair()
