@@ -5,7 +5,7 @@ import { type Ctx, derive, freshCtx, isContext } from './ctx.ts'
 import type { Next } from './frame/types.ts'
 import type { RunOptions } from './handler.ts'
 import { changeMeta, NO_META } from './meta.ts'
-import { checkOptions } from './options.ts'
+import { checkOptions, fits as fitsRule } from './options.ts'
 import { any, optional } from './rules.ts'
 import { Waiting } from './waiting.ts'
 
@@ -34,6 +34,7 @@ class Edge extends Waiting {
 /** Finds the context of a call: handed in, ambient, or fresh; changed as the options say. */
 function contextFor(options: RunOptions | undefined): Ctx | undefined {
   if (options === undefined) return ambientContext() as Ctx | undefined
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) checkOptions('run', options, rules)
   for (const name in options) if (!fits(name as keyof RunOptions, options)) checkOptions('run', options, rules)
   const { signal, timeoutMs, keys, idempotencyKey } = options
   const parent = (options.context ?? ambientContext() ?? null) as Ctx | null
@@ -46,7 +47,7 @@ function contextFor(options: RunOptions | undefined): Ctx | undefined {
 
 /** The same rules as `checkOptions`, without its bookkeeping: that one only has to word the error. */
 const fits = (name: keyof RunOptions, options: RunOptions): boolean =>
-  options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && rules[name].fits(options[name])
+  options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && fitsRule(rules[name], options[name])
 
 /** Calls a composed handler under the context the options ask for. */
 export function underContext(call: Next, input: unknown, options: RunOptions | undefined, noted: Noted): Promise<unknown> {
@@ -60,7 +61,8 @@ export function underContext(call: Next, input: unknown, options: RunOptions | u
   } catch (error) {
     return Promise.reject(error)
   }
-  return ctx.aborted ? Promise.reject(abortedError(ctx, false)) : raced(call, input, ctx, ctx !== options?.context, noted)
+  if (ctx.aborted) return Promise.reject(abortedError(ctx, false))
+  return raced(call, input, ctx, ctx !== (options?.context ?? ambientContext()), noted)
 }
 
 /** Races a call against its context. `own`: the context was made for this call, so it ends with it. */
