@@ -28,7 +28,10 @@ export interface StepOptions {
   readonly readOnly?: boolean
 }
 
-/** A step: what it does, and what undoes it. `S` is the state so far: the input and the result of each step before, by name. */
+/**
+ * A step: what it does, and what undoes it. `S` is the state so far: the input and the result of each step before, by name, as JSON gives
+ * them back. What a step changes in it is not stored.
+ */
 export interface StepDef<S, N extends string, R> extends StepOptions {
   /** Called with the state and a context whose `idempotencyKey` is the same for every attempt, also after a crash. Its result is stored as JSON. */
   run(state: S, ctx: Context): Promise<R>
