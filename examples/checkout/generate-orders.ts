@@ -11,7 +11,7 @@ type Trouble = 'sold-out' | 'island' | 'fog' | 'declined' | 'none'
 /** One order in twenty is out of stock, one in twenty cannot be delivered, two in twenty are not paid for; a few meet the fog. */
 function troubleOf(index: number): Trouble {
   // Not among the last: their late effects come seconds after everything else has ended.
-  if (index % 40 === 17 && index < 240) return 'fog'
+  if (index % 40 === 17 && index < 200) return 'fog'
   return (['sold-out', 'island', 'declined', 'declined'] as const)[Math.floor(draw('trouble', index) * 20)] ?? 'none'
 }
 

@@ -31,7 +31,10 @@ const fuses = (outer: GuardPart, run: readonly GuardPart[]): boolean =>
 const guardsOf = (run: readonly GuardPart[]) => run.map((part) => part.guard)
 
 function framed(run: readonly GuardPart[], inner: Next, rescue: Rescue | null): Next {
-  return frame(guardsOf(run), inner, rescue)
+  const framed = frame(guardsOf(run), inner, rescue)
+  // A user's guard may have read `signal` of the context that was made for the call, which somebody then has to end.
+  if (run[0]?.foreign === true) framed.answersAborts = false
+  return framed
 }
 
 function wrapped(part: WrapPart, run: readonly GuardPart[], inner: Next): Next {

@@ -12,13 +12,19 @@ export interface ContextInit extends ContextChange {
 }
 
 const plainObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
-export const isSignal = (value: unknown): value is AbortSignal =>
-  plainObject(value) && typeof (value as AbortSignal).aborted === 'boolean' && typeof (value as AbortSignal).addEventListener === 'function'
+const isSignal = (value: unknown): value is AbortSignal =>
+  plainObject(value) &&
+  typeof (value as AbortSignal).aborted === 'boolean' &&
+  typeof (value as AbortSignal).addEventListener === 'function' &&
+  typeof (value as AbortSignal).removeEventListener === 'function'
+
+/** What may arrive in a header may be handed on. */
+const HEADER_MAX = 255
 
 export const contextRules = {
   timeoutMs: optional(durationMs({ default: 0 })),
   attempt: optional(whole({ min: 1, default: 1 })),
-  idempotencyKey: optional(text('')),
+  idempotencyKey: optional(text('', HEADER_MAX)),
   tenant: optional(text('')),
   keys: optional(
     any<Record<string, string>>(
@@ -28,8 +34,8 @@ export const contextRules = {
     ),
   ),
   trace: optional(any<NonNullable<ContextChange['trace']>>('a trace context', plainObject, { traceId: '', spanId: '', flags: 0 })),
-  correlationId: optional(text('')),
-  causationId: optional(text('')),
+  correlationId: optional(text('', HEADER_MAX)),
+  causationId: optional(text('', HEADER_MAX)),
   values: optional(any<ReadonlyMap<unknown, unknown>>('a Map', (v) => v instanceof Map, new Map())),
   signal: optional(any<AbortSignal>('an AbortSignal', isSignal, new AbortController().signal)),
   clock: optional(clock),

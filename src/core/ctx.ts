@@ -3,10 +3,19 @@ import type { Context, ContextChange, TraceContext } from './context.ts'
 import { HoldfastError } from './errors.ts'
 import { uuidv7 } from './ids.ts'
 import { changeMeta, type Meta, NO_META } from './meta.ts'
+import { invalidOption } from './options.ts'
 import { Link, Rare } from './rare.ts'
 import { joinSignal, leaveRing, leaveSignal, Ring, type Waiting } from './waiting.ts'
 
 const KNOWN = new Set(['timeoutMs', 'attempt', 'idempotencyKey', 'tenant', 'keys', 'trace', 'correlationId', 'causationId', 'values'])
+
+/** Names a context has while it is the context of a racing call; reserved on every context, so that where `with` is called does not matter. */
+const OF_CALLS = new Set(
+  (
+    'admit admitted answerEarly answered due dueBefore dueMs enterFrom enteredMs enteredMsOf fail finish fire frame giveBack input left ' +
+    'limitOnFrame permits reject resolve settle times waitAt'
+  ).split(' '),
+)
 
 /**
  * The one implementation of `Context`: a node in a tree. It joins its parent (or a caller's signal, or a timer) only while somebody inside
@@ -150,13 +159,17 @@ export class Ctx implements Context {
   }
 
   with<X extends object>(change: X): this & X {
+    if (typeof change !== 'object' || change === null) throw invalidOption('context.with', 'the change', 'an object', change)
     const extras: Record<string, unknown> = {}
     for (const [name, value] of Object.entries(change)) {
       if (KNOWN.has(name)) continue
-      if (name in this && !(this.meta.extras !== null && Object.hasOwn(this.meta.extras, name))) throw reserved(name)
+      if (OF_CALLS.has(name) || (name in this && !(this.meta.extras !== null && Object.hasOwn(this.meta.extras, name))))
+        throw reserved(name)
       extras[name] = value
     }
     const known = change as ContextChange
+    if (known.timeoutMs !== undefined && (typeof known.timeoutMs !== 'number' || Number.isNaN(known.timeoutMs)))
+      throw invalidOption('context.with', 'timeoutMs', 'a number of milliseconds', known.timeoutMs)
     const meta = changeMeta(this.meta, Object.keys(extras).length > 0 ? { ...known, extras } : known)
     return derive(this, meta, known.attempt ?? this.attempt, known.timeoutMs, undefined) as this & X
   }
@@ -194,6 +207,8 @@ export class Ctx implements Context {
     if (this.parent?.live === true) {
       more.up ??= new Link(this)
       this.parent.listen(more.up)
+      // The clock moved on since we asked: a deadline above has passed, and we were told at once.
+      if (!more.joined) return
     }
     if (more.source !== null) {
       more.link ??= new Link(this)
@@ -240,7 +255,7 @@ export function derive(
   source: AbortSignal | undefined,
 ): Ctx {
   const inheritedMs = parent === null ? null : parent.limitMs
-  const mineMs = timeoutMs === undefined ? null : meta.clock.nowMs() + timeoutMs
+  const mineMs = timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY ? null : meta.clock.nowMs() + timeoutMs
   const arms = mineMs !== null && (inheritedMs === null || mineMs < inheritedMs)
   const live = parent?.live === true || arms || source !== undefined
   const ctx = new Ctx(parent, arms ? mineMs : inheritedMs, attempt, meta, live)

@@ -7,7 +7,12 @@ const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
 /** The effect an error admits: what a `HoldfastError` says, none where no connection was made, unknown for everything else. */
 export function effectOf(error: unknown): Effect {
   if (error instanceof HoldfastError) return error.effect
-  return NEVER_SENT.has(codeOf(error) ?? codeOf(causeOf(error)) ?? '') ? 'none' : 'unknown'
+  try {
+    return NEVER_SENT.has(codeOf(error) ?? codeOf(causeOf(error)) ?? '') ? 'none' : 'unknown'
+  } catch {
+    // What was thrown cannot even be looked at: nothing is known of it, and `tryRun` still answers.
+    return 'unknown'
+  }
 }
 
 /** Whether trying again can help: what a `HoldfastError` says, `'later'` for everything else. */

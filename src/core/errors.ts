@@ -46,6 +46,15 @@ export interface HoldfastErrorOptions {
 
 const BRAND = Symbol.for('holdfast/error')
 
+function branded(x: unknown): boolean {
+  try {
+    return typeof x === 'object' && x !== null && (x as Record<symbol, unknown>)[BRAND] === true
+  } catch {
+    // Anything can be thrown, a revoked proxy too; whoever asks what it is must not fail over it.
+    return false
+  }
+}
+
 /**
  * The one error class of holdfast: what went wrong (`code`), whether anything may have happened (`effect`) and whether trying again
  * can help (`retry`).
@@ -83,7 +92,7 @@ export class HoldfastError extends Error {
     Object.defineProperty(HoldfastError.prototype, BRAND, { value: true })
     Object.defineProperty(HoldfastError.prototype, 'name', { value: 'HoldfastError', writable: true, configurable: true })
     Object.defineProperty(HoldfastError, Symbol.hasInstance, {
-      value: (x: unknown) => typeof x === 'object' && x !== null && (x as Record<symbol, unknown>)[BRAND] === true,
+      value: branded,
     })
   }
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
+import { invalidOption } from './options.ts'
 
 /** Maps an event's name to what its listeners receive. */
 export type EventMap = { readonly [name: string]: unknown }
@@ -14,12 +15,16 @@ export class Emitter<M extends EventMap> implements Events<M> {
   #events: EventEmitter | null = null
 
   on<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void {
+    if (typeof listener !== 'function') throw invalidOption('on', `the listener of ${name}`, 'a function', listener)
     this.#events ??= new EventEmitter()
-    const events = this.#events.on(name, listener as (event: unknown) => void)
-    return () => void events.off(name, listener as (event: unknown) => void)
+    // A function of its own, so that a listener that was given twice can leave once.
+    const own = (event: M[N]): void => listener(event)
+    const events = this.#events.on(name, own)
+    return () => void events.off(name, own)
   }
 
   once<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void {
+    if (typeof listener !== 'function') throw invalidOption('once', `the listener of ${name}`, 'a function', listener)
     const off = this.on(name, (event) => {
       off()
       listener(event)

@@ -1,7 +1,8 @@
-import type { Guard } from './guard.ts'
+import { type Guard, isPending, isPermit, type Permit, type Refusal } from './guard.ts'
 import type { Policy } from './handler.ts'
-import { invalidOption } from './options.ts'
+import { checkName, fits, invalidOption } from './options.ts'
 import { makePolicy } from './policy.ts'
+import { clock } from './rules.ts'
 
 /**
  * Makes a policy of a guard of your own: something that only admits and accounts. It runs in one async frame with the guards beside it.
@@ -16,8 +17,36 @@ import { makePolicy } from './policy.ts'
  */
 export function guard(own: Guard): Policy {
   if (typeof own !== 'object' || own === null || typeof own.enter !== 'function') throw invalidOption('guard', 'enter', 'a function', own)
-  if (typeof own.name !== 'string' || own.name === '') throw invalidOption('guard', 'name', 'a text of 1 to 200 characters', own.name)
-  if (own.races === true)
-    throw invalidOption(`guard ${own.name}`, 'races', 'absent (only timeout may answer in the place of the work)', own.races)
-  return makePolicy([{ guard: own, foreign: true }], undefined, own.name)
+  checkName('guard', own.name)
+  const owner = `guard ${own.name}`
+  if (own.races === true) throw invalidOption(owner, 'races', 'absent (only timeout may answer in the place of the work)', own.races)
+  if (own.clock !== undefined && !fits(clock, own.clock)) throw invalidOption(owner, 'clock', clock.must, own.clock)
+  return makePolicy([{ guard: sheltered(own, owner), foreign: true }], undefined, own.name)
+}
+
+/** What a user's guard does against its promise (throws, rejects, answers with nothing) is a refusal: the guards around it stay balanced. */
+function sheltered(own: Guard, owner: string): Guard {
+  const checked = (entry: Permit | Refusal): Permit | Refusal => {
+    if (typeof entry === 'object' && entry !== null && (isPermit(entry) || entry instanceof Error)) return entry
+    return invalidOption(owner, 'what enter answers', 'a permit or a refusal', entry)
+  }
+  const failed = (error: unknown): Refusal =>
+    (error instanceof Error ? error : invalidOption(owner, 'enter', 'a function that never throws', error)) as Refusal
+  const enter: Guard['enter'] = (ctx, nowMs) => {
+    try {
+      const entry = own.enter(ctx, nowMs)
+      if (typeof entry === 'object' && entry !== null && isPending(entry)) return Promise.resolve(entry).then(checked).catch(failed)
+      return checked(entry)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+  const { name, timed, keeps, clock } = own
+  return {
+    name,
+    enter,
+    ...(timed !== undefined && { timed }),
+    ...(keeps !== undefined && { keeps }),
+    ...(clock !== undefined && { clock }),
+  }
 }

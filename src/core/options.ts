@@ -24,7 +24,8 @@ export function checkOptions<R extends Rules>(owner: string, options: unknown, r
   if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options)))
     throw invalidOption(owner, 'options', 'an object', options)
   const given = (options ?? {}) as Record<string, unknown>
-  for (const key of Object.keys(given)) if (!Object.hasOwn(rules, key)) throw unknownOption(owner, key, given[key], Object.keys(rules))
+  // Inherited ones too: an AbortSignal, say, has all its properties from its prototype.
+  for (const key in given) if (!Object.hasOwn(rules, key)) throw unknownOption(owner, key, given[key], Object.keys(rules))
   const read: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries(rules)) {
     const value = given[name]
@@ -32,11 +33,20 @@ export function checkOptions<R extends Rules>(owner: string, options: unknown, r
       if (rule.absent === REQUIRED) throw invalidOption(owner, name, rule.must, value)
       read[name] = rule.absent
     } else {
-      if (!rule.fits(value)) throw invalidOption(owner, name, rule.must, value)
+      if (!fits(rule, value)) throw invalidOption(owner, name, rule.must, value)
       read[name] = value
     }
   }
   return read as Read<R>
+}
+
+/** Whether a value keeps a rule; one that throws when it is looked at does not. */
+export function fits(rule: Rule<unknown>, value: unknown): boolean {
+  try {
+    return rule.fits(value)
+  } catch {
+    return false
+  }
 }
 
 /** The error for an option that breaks its rule; also for rules between options. */
@@ -48,10 +58,16 @@ export function invalidOption(owner: string, option: string, must: string, given
   })
 }
 
+/** The name of something that a user makes. */
+export function checkName(owner: string, name: unknown): void {
+  if (typeof name !== 'string' || name.length < 1 || name.length > 200)
+    throw invalidOption(owner, 'name', 'a text of 1 to 200 characters', name)
+}
+
 function unknownOption(owner: string, option: string, given: unknown, known: readonly string[]): HoldfastError {
-  const near = known.find((name) => name.toLowerCase().startsWith(option.toLowerCase().slice(0, 4)))
+  const near = option === '' ? undefined : known.find((name) => name.toLowerCase().startsWith(option.toLowerCase().slice(0, 4)))
   const hint = near === undefined ? `it takes ${known.join(', ') || 'no options'}` : `did you mean ${near}?`
-  return new HoldfastError('INVALID_OPTIONS', `${owner}: unknown option ${option} (${hint})`, {
+  return new HoldfastError('INVALID_OPTIONS', `${owner}: unknown option ${brief(option)} (${hint})`, {
     effect: 'none',
     retry: 'never',
     details: { owner, option, given },
@@ -60,17 +76,22 @@ function unknownOption(owner: string, option: string, given: unknown, known: rea
 
 /** A value as a message shows it: short, on one line, never throwing. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
-  if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value !== 'object' || value === null) return String(value)
-  if (Array.isArray(value)) return `an array of ${value.length}`
   try {
-    const name = value.constructor?.name
-    return name === undefined || name === 'Object'
-      ? `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'no keys'}`
-      : `a ${name}`
+    return shown(value)
   } catch {
-    return 'an object'
+    return typeof value === 'function' ? 'a function' : 'an object'
   }
 }
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${brief(value.name)}`
+  if (typeof value === 'bigint') return `${brief(String(value))}n`
+  if (typeof value !== 'object' || value === null) return brief(String(value))
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  const name: unknown = value.constructor?.name
+  if (typeof name === 'string' && name !== '' && name !== 'Object') return `a ${brief(name)}`
+  return `an object with ${Object.keys(value).slice(0, 5).map(brief).join(', ') || 'no keys'}`
+}
+
+const brief = (text: string): string => (/^[\x20-\x7e]{1,60}$/.test(text) ? text : JSON.stringify(text.slice(0, 60)))

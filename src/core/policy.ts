@@ -1,15 +1,15 @@
 import { ambientSeat, runAmbient } from './ambient.ts'
 import { compose } from './compose.ts'
-import { type Ctx, freshCtx } from './ctx.ts'
+import { type Ctx, freshCtx, isContext } from './ctx.ts'
 import { failedWith, succeeded } from './effect.ts'
 import { HoldfastError } from './errors.ts'
 import type { Next } from './frame/types.ts'
 import type { AltOf, Policy, Recovery, RunOptions, Task, WrapOptions, Wrapper } from './handler.ts'
 import { INSIDE, Inside, type Part, type WrapPart } from './inside.ts'
-import { invalidOption, show } from './options.ts'
+import { checkName, invalidOption, show } from './options.ts'
 import type { Outcome } from './outcome.ts'
 import { type Carrier, partsOf } from './policy-inside.ts'
-import { contextFor, underContext } from './run-context.ts'
+import { contextFor, type Noted, underContext } from './run-context.ts'
 import { sinkBelow } from './source.ts'
 import { wrapFunction, wrapMethods } from './wrap.ts'
 
@@ -17,6 +17,11 @@ import { wrapFunction, wrapMethods } from './wrap.ts'
 const runTask: Next = (task, ctx) => (task as Task<unknown>)(ctx as Ctx)
 /** The same, where what the task starts has to find its context by itself. */
 const runTaskInside: Next = (task, ctx) => runAmbient(ctx as Ctx, () => (task as Task<unknown>)(ctx as Ctx))
+
+const notedTask: Noted = (task, begun) => (ctx: Ctx) => {
+  begun()
+  return (task as Task<unknown>)(ctx)
+}
 
 // Two compositions, so that the common one does not ask on every call whether contexts are ambient.
 const composed = (inside: Inside): Next => {
@@ -47,7 +52,7 @@ async function withSource(inside: Inside, task: Task<unknown>, options: RunOptio
   try {
     if (typeof task !== 'function') throw notATask(task)
     const { ctx, sink } = sinkBelow(contextFor(options))
-    const value = await underContext(composed(inside), task, { context: ctx })
+    const value = await underContext(composed(inside), task, { context: ctx }, notedTask)
     return { ok: true, value, source: sink.source }
   } catch (error) {
     return failedWith(error)
@@ -59,18 +64,26 @@ const methods = {
   run(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<unknown> {
     if (typeof task !== 'function') return Promise.reject(notATask(task))
     const inside = this[INSIDE]
-    const call = composed(inside)
-    const plain = options === undefined && ambientSeat.storage === null
-    return plain ? invoke(call, task, inside.needsContext ? freshCtx() : undefined) : underContext(call, task, options)
+    try {
+      const call = composed(inside)
+      if (options !== undefined || ambientSeat.storage !== null) return underContext(call, task, options, notedTask)
+      return promised(call(task, inside.needsContext ? freshCtx() : undefined))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   },
 
   tryRun(this: Carrier, task: Task<unknown>, options?: RunOptions): Promise<Outcome<unknown>> {
     const inside = this[INSIDE]
     if (inside.answers) return withSource(inside, task, options)
     if (inside.quiet && options === undefined && ambientSeat.storage === null && typeof task === 'function') {
-      const answer = composed(inside)(task, inside.needsContext ? freshCtx() : undefined, true)
-      // Only a frame that was asked to be quiet answers with something that is no promise.
-      return answer instanceof Promise ? answer.then(succeeded, failedWith) : Promise.resolve(answer as Outcome<unknown>)
+      try {
+        const answer = composed(inside)(task, inside.needsContext ? freshCtx() : undefined, true)
+        // Only a frame that was asked to be quiet answers with something that is no promise.
+        return answer instanceof Promise ? answer.then(succeeded, failedWith) : Promise.resolve(answer as Outcome<unknown>)
+      } catch (error) {
+        return Promise.resolve(failedWith(error))
+      }
     }
     return methods.run.call(this, task, options).then(succeeded, failedWith)
   },
@@ -96,8 +109,7 @@ export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly
     if (typeof next !== 'function') throw invalidOption('policy', 'the handler it wraps', 'a function', next)
     const handler = compose(inside.parts, next as Next)
     return (input: unknown, ctx?: Ctx) => {
-      if (ctx !== undefined && ctx.live === undefined)
-        return Promise.reject(invalidOption('policy', 'the context', 'made by createContext()', ctx))
+      if (ctx !== undefined && !isContext(ctx)) return Promise.reject(notAContext('policy', ctx))
       return invoke(handler, input, ctx ?? (inside.needsContext ? freshCtx() : undefined))
     }
   }
@@ -124,17 +136,26 @@ export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly
  * ```
  */
 export function policy(name: string, wrapper: Wrapper): Policy {
-  if (typeof name !== 'string' || name === '') throw invalidOption('policy', 'name', 'a text of 1 to 200 characters', name)
+  checkName('policy', name)
   if (typeof wrapper !== 'function') throw invalidOption(`policy ${name}`, 'wrapper', 'a function that takes a handler', wrapper)
   return makePolicy([userPart(name, wrapper)], undefined, name)
 }
+
+/** What a user's wrapper hands inwards has to be a context still: a copy by `{ ...ctx }` would take permits that it can never return. */
+export const strict =
+  (owner: string, next: Next): Next =>
+  (input, ctx) =>
+    isContext(ctx) ? next(input, ctx) : Promise.reject(notAContext(owner, ctx))
+
+export const notAContext = (owner: string, given: unknown): HoldfastError =>
+  invalidOption(owner, 'the context', 'made by createContext() or by the with() of another', given)
 
 function userPart(name: string, wrapper: Wrapper): WrapPart {
   return {
     name,
     foreign: true,
     wrap: (next) => {
-      const handler = wrapper(next as never) as unknown
+      const handler = wrapper(strict(`policy ${name}`, next) as never) as unknown
       if (typeof handler !== 'function') throw invalidOption(`policy ${name}`, 'what its wrapper returns', 'a handler', handler)
       return handler as Next
     },

@@ -35,10 +35,10 @@ function number(range: Range & { readonly default: number }, is: (n: number) => 
 
 export const flag = (absent: boolean): Rule<boolean> => ({ must: 'true or false', fits: (value) => typeof value === 'boolean', absent })
 
-/** A non-empty text of at most 200 characters. */
-export const text = (absent: string): Rule<string> => ({
-  must: 'a text of 1 to 200 characters',
-  fits: (value) => typeof value === 'string' && value.length > 0 && value.length <= 200,
+/** A non-empty text of at most `max` characters. */
+export const text = (absent: string, max = 200): Rule<string> => ({
+  must: `a text of 1 to ${max} characters`,
+  fits: (value) => typeof value === 'string' && value.length > 0 && value.length <= max,
   absent,
 })
 

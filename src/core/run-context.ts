@@ -5,7 +5,7 @@ import { type Ctx, derive, freshCtx, isContext } from './ctx.ts'
 import type { Next } from './frame/types.ts'
 import type { RunOptions } from './handler.ts'
 import { changeMeta, NO_META } from './meta.ts'
-import { checkOptions } from './options.ts'
+import { checkOptions, fits as fitsRule } from './options.ts'
 import { any, optional } from './rules.ts'
 import { Waiting } from './waiting.ts'
 
@@ -13,8 +13,13 @@ const { timeoutMs, signal, keys, idempotencyKey } = contextRules
 const context = optional(any<Ctx | undefined>('a context made by createContext()', isContext, undefined))
 const rules = { context, signal, timeoutMs, keys, idempotencyKey }
 
+/** Makes of a call's input one that says when the work begins. */
+export type Noted = (input: unknown, begun: () => void) => unknown
+
 /** Answers a caller who gave up, at once; the work goes on alone and keeps its permits until it settles. */
 class Edge extends Waiting {
+  /** Until the work begins, certainly nothing has happened: it waits for a slot, or between attempts that were turned away. */
+  begun = false
   constructor(
     readonly ctx: Ctx,
     readonly reject: (error: unknown) => void,
@@ -22,13 +27,14 @@ class Edge extends Waiting {
     super()
   }
   abortedBy(): void {
-    this.reject(abortedError(this.ctx, true))
+    this.reject(abortedError(this.ctx, this.begun))
   }
 }
 
 /** Finds the context of a call: handed in, ambient, or fresh; changed as the options say. */
 export function contextFor(options: RunOptions | undefined): Ctx | undefined {
   if (options === undefined) return ambientContext() as Ctx | undefined
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) checkOptions('run', options, rules)
   for (const name in options) if (!fits(name as keyof RunOptions, options)) checkOptions('run', options, rules)
   const { signal, timeoutMs, keys, idempotencyKey } = options
   const parent = (options.context ?? ambientContext() ?? null) as Ctx | null
@@ -41,10 +47,10 @@ export function contextFor(options: RunOptions | undefined): Ctx | undefined {
 
 /** The same rules as `checkOptions`, without its bookkeeping: that one only has to word the error. */
 const fits = (name: keyof RunOptions, options: RunOptions): boolean =>
-  options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && rules[name].fits(options[name])
+  options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && fitsRule(rules[name], options[name])
 
 /** Calls a composed handler under the context the options ask for. */
-export function underContext(call: Next, input: unknown, options: RunOptions | undefined): Promise<unknown> {
+export function underContext(call: Next, input: unknown, options: RunOptions | undefined, noted: Noted): Promise<unknown> {
   let ctx: Ctx
   try {
     ctx = contextFor(options) ?? freshCtx()
@@ -55,11 +61,12 @@ export function underContext(call: Next, input: unknown, options: RunOptions | u
   } catch (error) {
     return Promise.reject(error)
   }
-  return ctx.aborted ? Promise.reject(abortedError(ctx, false)) : raced(call, input, ctx, ctx !== options?.context)
+  if (ctx.aborted) return Promise.reject(abortedError(ctx, false))
+  return raced(call, input, ctx, ctx !== (options?.context ?? ambientContext()), noted)
 }
 
 /** Races a call against its context. `own`: the context was made for this call, so it ends with it. */
-function raced(call: Next, input: unknown, ctx: Ctx, own: boolean): Promise<unknown> {
+function raced(call: Next, input: unknown, ctx: Ctx, own: boolean, noted: Noted): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const edge = new Edge(ctx, reject)
     ctx.listen(edge)
@@ -76,7 +83,10 @@ function raced(call: Next, input: unknown, ctx: Ctx, own: boolean): Promise<unkn
       reject(error)
     }
     try {
-      const answer = call(input, ctx)
+      const begun = (): void => {
+        edge.begun = true
+      }
+      const answer = call(noted(input, begun), ctx)
       if (answer instanceof Promise) answer.then(fulfil, fail)
       else Promise.resolve(answer).then(fulfil, fail)
     } catch (error) {

@@ -1,7 +1,7 @@
 import { HoldfastError } from './errors.ts'
 
 /** One problem a schema found, and where. */
-export interface SchemaIssue {
+interface SchemaIssue {
   readonly message: string
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }

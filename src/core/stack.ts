@@ -1,11 +1,11 @@
 import { compose } from './compose.ts'
 import type { Context } from './context.ts'
-import { type Ctx, freshCtx } from './ctx.ts'
+import { type Ctx, freshCtx, isContext } from './ctx.ts'
 import type { Next } from './frame/types.ts'
 import type { Handler, Layer, Recovery, Wrapper } from './handler.ts'
 import { INSIDE, type Inside, type Part } from './inside.ts'
 import { invalidOption } from './options.ts'
-import { invoke } from './policy.ts'
+import { invoke, notAContext, strict } from './policy.ts'
 
 /** Composes policies and layers, outermost first, and infers what the handler receives and what the whole returns. Immutable. */
 export interface Stack<In, InnerIn, C extends Context, InnerC extends Context, Alt = never> {
@@ -44,7 +44,10 @@ class Parts {
   handle(handler: unknown): Next {
     if (typeof handler !== 'function') throw invalidOption('stack', 'the handler', 'a function', handler)
     const call = compose(this.#parts, handler as Next)
-    return (input: unknown, ctx: Ctx | undefined) => invoke(call, input, ctx ?? freshCtx())
+    return (input: unknown, ctx: Ctx | undefined) => {
+      if (ctx !== undefined && !isContext(ctx)) return Promise.reject(notAContext('stack', ctx))
+      return invoke(call, input, ctx ?? freshCtx())
+    }
   }
 }
 
@@ -54,7 +57,7 @@ function layerPart(layer: (next: unknown) => unknown): Part {
     name,
     foreign: true,
     wrap: (next) => {
-      const handler = layer(next)
+      const handler = layer(strict(`stack: ${name}`, next))
       if (typeof handler !== 'function') throw invalidOption(`stack: ${name}`, 'what it returns', 'a handler', handler)
       return handler as Next
     },

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers'
+
 /** Something that may have become idle and wants to give back what it holds, but not on the path of a call. */
 export interface Sweepable {
   /** Kept by the sweeper. */
@@ -6,15 +8,16 @@ export interface Sweepable {
   sweep(): void
 }
 
+// Taken once: a fake timer put in its place and thrown away with a turn still to come would end all sweeping for good.
+const endOfTurn = setImmediate
 let waiting: Sweepable[] = []
 
 function run(): void {
   const now = waiting
   waiting = []
-  for (const thing of now) {
-    thing.awaitsSweep = false
-    thing.sweep()
-  }
+  // All first: where one fails to sweep (a user's clock), the others can still be asked again.
+  for (const thing of now) thing.awaitsSweep = false
+  for (const thing of now) thing.sweep()
 }
 
 /**
@@ -24,5 +27,5 @@ function run(): void {
 export function sweepLater(thing: Sweepable): void {
   if (thing.awaitsSweep) return
   thing.awaitsSweep = true
-  if (waiting.push(thing) === 1) setImmediate(run)
+  if (waiting.push(thing) === 1) endOfTurn(run)
 }

@@ -1,3 +1,4 @@
+import { ambientSeat, runAmbient } from './ambient.ts'
 import { compose } from './compose.ts'
 import type { Ctx } from './ctx.ts'
 import type { Next } from './frame/types.ts'
@@ -5,14 +6,17 @@ import type { WrapOptions } from './handler.ts'
 import type { Part } from './inside.ts'
 import { checkOptions, invalidOption } from './options.ts'
 import { any, optional } from './rules.ts'
-import { underContext } from './run-context.ts'
+import { type Noted, underContext } from './run-context.ts'
 
 type Fn = (this: unknown, ...args: unknown[]) => unknown
 
 interface Invocation {
   readonly self: unknown
   readonly args: unknown[]
+  readonly begun?: () => void
 }
+
+const noted: Noted = (input, begun) => ({ ...(input as Invocation), begun })
 
 const rules = {
   options: optional(
@@ -30,7 +34,12 @@ export function wrapFunction(parts: readonly Part[], fn: unknown, options: WrapO
       fn,
     )
   const { options: optionsOf } = checkOptions('wrap', options, rules)
-  const task: Next = (input, _ctx: Ctx | undefined) => (fn as Fn).apply((input as Invocation).self, (input as Invocation).args)
+  const task: Next = (input, ctx) => {
+    const { self, args, begun } = input as Invocation
+    begun?.()
+    if (ambientSeat.storage !== null) return runAmbient(ctx as Ctx, () => (fn as Fn).apply(self, args))
+    return (fn as Fn).apply(self, args)
+  }
   const call = compose(parts, task)
   const wrapped: Fn = function (...args) {
     let runOptions: object | undefined
@@ -39,7 +48,7 @@ export function wrapFunction(parts: readonly Part[], fn: unknown, options: WrapO
     } catch (error) {
       return Promise.reject(error)
     }
-    return underContext(call, { self: this, args }, runOptions)
+    return underContext(call, { self: this, args }, runOptions, noted)
   }
   return Object.defineProperty(wrapped, 'name', { value: fn.name, configurable: true })
 }
@@ -54,6 +63,7 @@ export function wrapMethods<T extends object>(parts: readonly Part[], target: T,
   if (!Array.isArray(names)) throw invalidOption('wrapMethods', 'the methods', 'an array of names', names)
   const guarded = new Map<PropertyKey, Fn>()
   for (const name of names) {
+    if (isFixed(target, name)) throw invalidOption('wrapMethods', String(name), 'a method that is not frozen', target)
     const method: unknown = Reflect.get(target, name)
     if (typeof method !== 'function') throw invalidOption('wrapMethods', String(name), 'a method of the target', method)
     guarded.set(
@@ -67,7 +77,7 @@ export function wrapMethods<T extends object>(parts: readonly Part[], target: T,
       const own = guarded.get(name)
       if (own !== undefined) return own
       const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' && !isClass(value) ? boundOnce(bound, value as Fn, target) : value
+      return typeof value === 'function' && !isClass(value) && !isFixed(target, name) ? boundOnce(bound, value as Fn, target) : value
     },
     set: (_, name, value) => Reflect.set(target, name, value, target),
   })
@@ -82,5 +92,15 @@ function boundOnce(bound: WeakMap<object, Fn>, method: Fn, target: object): Fn {
   return fn
 }
 
-const isClass = (value: { readonly prototype?: unknown }): boolean =>
-  typeof value.prototype === 'object' && value.prototype !== null && Object.getOwnPropertyNames(value.prototype).length > 1
+/** A view may show nothing else in the place of a property that can never change. */
+function isFixed(target: object, name: PropertyKey): boolean {
+  const own = Object.getOwnPropertyDescriptor(target, name)
+  return own?.configurable === false && own.writable === false
+}
+
+/** The prototype of a class cannot be replaced, that of an ordinary function can; one with members was made to be one before there were classes. */
+function isClass(value: object): boolean {
+  const own = Object.getOwnPropertyDescriptor(value, 'prototype')
+  if (typeof own?.value !== 'object' || own.value === null) return false
+  return own.writable === false || Object.getOwnPropertyNames(own.value).length > 1
+}

@@ -99,8 +99,7 @@ export class Consumer {
       const held: Held = { delivery, tries: delivery.tries, timer: null, running: false }
       this.#held.add(held)
       const { key } = delivery.message
-      if (this.#state !== 'running') this.#settle(held, { as: 'release', delivery })
-      else if (this.#lanes === null || key === undefined || this.#lanes.join(key, held)) this.#enqueue(held)
+      if (this.#lanes === null || key === undefined || this.#lanes.join(key, held)) this.#enqueue(held)
     }
   }
 

@@ -13,12 +13,12 @@ export interface Sealing {
   readonly context: Context | undefined
   readonly service: string | undefined
   readonly epochMs: number
+  readonly expiresMs: number | undefined
 }
 
 /** Puts an event's data into the shape that transports carry. */
 export function seal(definition: EventDefinition<unknown>, sealing: Sealing): TransportMessage {
-  const { id, key, data, context, service, epochMs } = sealing
-  const remainingMs = context === undefined ? Number.POSITIVE_INFINITY : context.remainingMs
+  const { id, key, data, context, service, epochMs, expiresMs } = sealing
   return {
     id,
     name: definition.name,
@@ -26,7 +26,7 @@ export function seal(definition: EventDefinition<unknown>, sealing: Sealing): Tr
     ...(key !== undefined && { key }),
     data,
     publishedEpochMs: epochMs,
-    ...(remainingMs !== Number.POSITIVE_INFINITY && { expiresEpochMs: epochMs + remainingMs }),
+    ...(expiresMs !== undefined && { expiresEpochMs: epochMs + expiresMs }),
     attributes: {
       correlationid: context?.correlationId ?? id,
       ...(service !== undefined && { source: service }),

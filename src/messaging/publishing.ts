@@ -8,7 +8,7 @@ import { HoldfastError, refusal } from '../core/errors.ts'
 import { uuidv7 } from '../core/ids.ts'
 import { toJson } from '../core/json.ts'
 import { checkOptions, invalidOption, show } from '../core/options.ts'
-import { any, optional, text } from '../core/rules.ts'
+import { any, durationMs, optional, text } from '../core/rules.ts'
 import { parse } from '../core/schema.ts'
 import type { Transport } from '../ports/transport.ts'
 import { headOf, type Tell } from './bus-events.ts'
@@ -29,8 +29,9 @@ const rules = {
   tx: any<unknown>('absent', () => true, undefined),
   context: optional(any<Context>('a context made by createContext()', isContext, undefined as never)),
   idempotencyKey: optional(text('')),
+  expiresMs: optional(durationMs({ min: 1, default: 1 })),
 }
-const NO_OPTIONS = { tx: undefined, context: undefined, idempotencyKey: undefined }
+const NO_OPTIONS = { tx: undefined, context: undefined, idempotencyKey: undefined, expiresMs: undefined }
 
 /** The way of an event into the transport. Everything that can be refused is refused before anything is sent. */
 export class Publishing {
@@ -44,6 +45,7 @@ export class Publishing {
     const {
       tx,
       idempotencyKey,
+      expiresMs,
       context: given,
     } = options === undefined ? NO_OPTIONS : checkOptions(`publish ${event.name}`, options, rules)
     if (tx !== undefined) throw noTransactions(event, this.#host.transport)
@@ -55,7 +57,7 @@ export class Publishing {
     const { transport, clock, service, tell } = this.#host
     const epochMs = clock.epochMs()
     const id = idempotencyKey === undefined ? uuidv7(epochMs) : idFrom(event.name, idempotencyKey)
-    const message = seal(event, { id, key: keyOf(event, data), data: toJson(event.name, data), context, service, epochMs })
+    const message = seal(event, { id, key: keyOf(event, data), data: toJson(event.name, data), context, service, epochMs, expiresMs })
     const [verdict] = await transport.publish([message], context)
     if (verdict === undefined) throw new HoldfastError('FAILED', `publish ${event.name}: the ${transport.engine} transport gave no answer`)
     if (verdict.result !== 'confirmed') throw verdict.error

@@ -49,7 +49,8 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     this.timed = timedFor(settings.trips)
     this.#settings = settings
     this.#openMs = settings.openMs
-    this.#tallies = settings.trips.map((trip) => trip.tally())
+    const nowMs = this.timed === false ? 0 : settings.clock.nowMs()
+    this.#tallies = settings.trips.map((trip) => trip.tally(nowMs))
     this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
     this.#epoch = new ClosedEpoch(this)
   }
@@ -277,7 +278,7 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     const nowMs = this.clock.nowMs()
     const free = former.trips.map((trip, i) => ({ kind: trip.kind, tally: this.#tallies[i] as Tally }))
     this.#tallies = this.#settings.trips.map((trip) => {
-      const tally = trip.tally()
+      const tally = trip.tally(nowMs)
       const at = free.findIndex(({ kind }) => kind === trip.kind)
       if (at >= 0) tally.adopt((free.splice(at, 1)[0] as { tally: Tally }).tally, nowMs)
       return tally

@@ -20,7 +20,7 @@ export interface Bulkhead extends Policy {
   /** Slots taken, those of abandoned calls included. */
   readonly running: number
   readonly waiting: number
-  /** Slots of calls whose caller was answered while the work goes on. */
+  /** Slots of calls that were answered from inside, by a time-out or an abort, or are over but for `ctx.hold()`, while work goes on. */
   readonly abandoned: number
 }
 

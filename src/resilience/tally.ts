@@ -33,5 +33,5 @@ export interface Trip {
   readonly kind: 'consecutive' | 'count-window' | 'time-window'
   /** Whether it looks at the clock: `'leave'`, only when a call ends; `true`, also at how long it took. */
   readonly timed: boolean | 'leave'
-  tally(): Tally
+  tally(nowMs: number): Tally
 }

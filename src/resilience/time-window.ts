@@ -34,7 +34,7 @@ export function timeWindow(options: TimeWindowOptions): Trip {
   return {
     kind: 'time-window',
     timed: slow ? true : 'leave',
-    tally: () => (slow ? new SlowTally(checked) : new TimeTally(checked, 2)),
+    tally: (nowMs) => (slow ? new SlowTally(checked, nowMs) : new TimeTally(checked, 2, nowMs)),
   }
 }
 
@@ -49,11 +49,12 @@ class TimeTally implements Tally {
   readonly width: number
   /** Where the latest bucket begins. */
   at = 0
-  endMs = Number.NEGATIVE_INFINITY
+  endMs: number
 
-  constructor(options: Required<TimeWindowOptions>, width: number) {
+  constructor(options: Required<TimeWindowOptions>, width: number, nowMs: number) {
     this.options = options
     this.width = width
+    this.endMs = nowMs + options.windowMs / BUCKETS
   }
 
   record(failed: boolean, _enteredMs: number, nowMs: number): boolean {
@@ -64,10 +65,9 @@ class TimeTally implements Tally {
     return this.exceeds(0, this.options.failureRatio)
   }
 
-  reset(_nowMs: number): void {
+  reset(nowMs: number): void {
     this.cells.fill(0)
-    // Behind every clock: the next call begins a bucket.
-    this.endMs = Number.NEGATIVE_INFINITY
+    this.endMs = nowMs + this.options.windowMs / BUCKETS
   }
 
   counts(nowMs: number): TallyCounts {
@@ -136,8 +136,8 @@ class TimeTally implements Tally {
 class SlowTally extends TimeTally {
   #inFlight: Overdue
 
-  constructor(options: Required<TimeWindowOptions>) {
-    super(options, 4)
+  constructor(options: Required<TimeWindowOptions>, nowMs: number) {
+    super(options, 4, nowMs)
     this.#inFlight = new Overdue(options.slowCallMs)
   }
 

@@ -28,7 +28,10 @@ export interface StepOptions {
   readonly readOnly?: boolean
 }
 
-/** A step: what it does, and what undoes it. `S` is the state so far: the input and the result of each step before, by name. */
+/**
+ * A step: what it does, and what undoes it. `S` is the state so far: the input and the result of each step before, by name, as JSON gives
+ * them back. What a step changes in it is not stored.
+ */
 export interface StepDef<S, N extends string, R> extends StepOptions {
   /** Called with the state and a context whose `idempotencyKey` is the same for every attempt, also after a crash. Its result is stored as JSON. */
   run(state: S, ctx: Context): Promise<R>
@@ -47,8 +50,8 @@ export interface SagaBuilder<I, S> {
   step<N extends string, R>(name: N, def: StepDef<S, N, R>): SagaBuilder<I, S & { readonly [P in N]: R }>
   /**
    * Adds the step from which there is no way back. Once its intent is recorded the saga cannot be cancelled; where its outcome stays
-   * unknown it is retried with the same key and then parked, never undone. Its participant has to honour that key: a `declined()` that
-   * follows a lost reply is taken as the answer to both.
+   * unknown it is retried with the same key and then parked, never undone. Its participant has to honour that key, in what it
+   * declines as in what it does: a `declined()` that follows a lost reply is taken as the answer to both.
    *
    * @throws {HoldfastError} `NAME_REUSED`, `RETRIES_TWICE` or `INVALID_OPTIONS` (effect none): a second pivot, an `undo`, a bad option.
    */

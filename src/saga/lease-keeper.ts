@@ -4,6 +4,9 @@ import type { Logger } from '../ports/logger.ts'
 import type { SagaClaim, SagaJournal } from '../ports/saga-journal.ts'
 import { Tenure } from './tenure.ts'
 
+/** How long after the end of its lease a shard may stay without an owner while somebody wants it. */
+const TAKEOVER_MS = 500
+
 export interface LeaseOptions {
   readonly journal: SagaJournal
   readonly clock: Clock
@@ -16,7 +19,7 @@ export interface LeaseOptions {
 }
 
 /**
- * Claims the shards of this process and renews them at a third of the lease. What is not renewed in time is given up by this process's
+ * Claims the shards of this process, renews them at a third of the lease, and asks for those that others hold twice a second. What is not renewed in time is given up by this process's
  * own clock, before anybody else can have it; what another process has taken is given up when the journal says so. Goes on claiming.
  */
 export class LeaseKeeper {
@@ -73,7 +76,9 @@ export class LeaseKeeper {
 
   #next(): void {
     if (this.#stopping.signal.aborted) return
-    this.#renewal = this.#options.clock.setTimer(() => void this.#renew(), this.#options.leaseMs / 3, { background: true })
+    const { clock, shards, leaseMs } = this.#options
+    const delayMs = this.#held.size < shards ? Math.min(TAKEOVER_MS, leaseMs / 3) : leaseMs / 3
+    this.#renewal = clock.setTimer(() => void this.#renew(), delayMs, { background: true })
   }
 
   async #renew(): Promise<void> {

@@ -40,7 +40,7 @@ describe('a handler', () => {
   test('is given a context of the message: cause, correlation, idempotency key, tenant, deadline, attempt', async () => {
     const { seen, subscription } = noting()
     const { bus, clock, stop } = await rig([subscription])
-    const { id } = await bus.publish(OrderPlaced, order('o-1'), { context: createContext({ clock, tenant: 'acme', timeoutMs: 2_000 }) })
+    const { id } = await bus.publish(OrderPlaced, order('o-1'), { context: createContext({ clock, tenant: 'acme' }), expiresMs: 2_000 })
     await clock.advance(0)
     expect(seen[0]?.ctx).toMatchObject({
       causationId: id,
@@ -80,7 +80,7 @@ describe('a handler', () => {
         }),
     })
     const { bus, clock, stop } = await rig([waiting.subscription])
-    await bus.publish(OrderPlaced, order('o-1'), { context: createContext({ clock, timeoutMs: 700 }) })
+    await bus.publish(OrderPlaced, order('o-1'), { expiresMs: 700 })
     await clock.advance(699)
     expect(reasons).toEqual([])
     await clock.advance(1)
@@ -106,7 +106,7 @@ describe('a handler', () => {
   test('leaves no listener and no timer behind, though it read its signal', async () => {
     const { subscription } = noting({ handle: (_, ctx) => void ctx.signal })
     const { bus, clock, stop } = await rig([subscription])
-    for (let n = 0; n < 50; n++) await bus.publish(OrderPlaced, order(`o-${n}`), { context: createContext({ clock, timeoutMs: 60_000 }) })
+    for (let n = 0; n < 50; n++) await bus.publish(OrderPlaced, order(`o-${n}`), { expiresMs: 60_000 })
     await clock.advance(0)
     expect(clock.pending).toBe(0)
     await stop()

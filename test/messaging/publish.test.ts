@@ -123,7 +123,7 @@ describe('publishing', () => {
     await stop()
   })
 
-  test('gives a message the correlation, cause, tenant, trace and deadline of its context', async () => {
+  test('gives a message the correlation, cause, tenant and trace of its context, and not its deadline', async () => {
     const { seen, subscription } = noting()
     const { bus, clock, stop } = await rig([subscription], { service: 'shop' })
     const trace = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', flags: 1, state: 'a=1' }
@@ -138,7 +138,6 @@ describe('publishing', () => {
       attempt: 1,
       key: 'o-1',
       publishedEpochMs: clock.epochMs(),
-      expiresEpochMs: clock.epochMs() + 5_000,
       correlationId: 'c-1',
       causationId: 'm-0',
       tenant: 'acme',
@@ -181,6 +180,17 @@ describe('publishing into a full queue', () => {
     busy.open()
     await clock.advance(10_000)
     expect(seen).toHaveLength(1)
+    await stop()
+  })
+
+  test('gives a message the time after which it is of no use, where one is said', async () => {
+    const { seen, subscription } = noting()
+    const { bus, clock, stop } = await rig([subscription])
+    await bus.publish(OrderPlaced, order('o-1'), { expiresMs: 5_000 })
+    await clock.advance(0)
+    expect(seen[0]?.message.expiresEpochMs).toBe(clock.epochMs() + 5_000)
+    expect(seen[0]?.ctx.remainingMs).toBe(5_000)
+    expect(await rejection(bus.publish(OrderPlaced, order('o-2'), { expiresMs: 0 }))).toMatchObject({ code: 'INVALID_OPTIONS' })
     await stop()
   })
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { createContext } from '../../src/core/create-context.ts'
 import { declined, failed, refusal } from '../../src/core/errors.ts'
 import type { Message, SubscriptionOptions } from '../../src/messaging/index.ts'
 import { bulkhead } from '../../src/resilience/bulkhead.ts'
@@ -146,7 +145,7 @@ describe.each(['by-key', 'none'] as const)('a failed message (ordered: %s)', (or
       handle: always(new Error('x')),
     })
     const { bus, clock, stop } = await rig([subscription])
-    await bus.publish(OrderPlaced, order('o-1'), { context: createContext({ clock, timeoutMs: 1_000 }) })
+    await bus.publish(OrderPlaced, order('o-1'), { expiresMs: 1_000 })
     await clock.advance(10_000)
     expect(seen).toHaveLength(3)
     expect(await bus.deadLetters.list()).toMatchObject([{ reason: { code: 'expired', attempts: 3, error: { message: 'x' } } }])
@@ -158,7 +157,7 @@ describe.each(['by-key', 'none'] as const)('a failed message (ordered: %s)', (or
     const { subscription, seen } = noting({ ordered, concurrent: 1, handle: () => busy.opened })
     const { bus, clock, stop } = await rig([subscription])
     await bus.publish(OrderPlaced, order('o-1'))
-    await bus.publish(OrderPlaced, order('o-2'), { context: createContext({ clock, timeoutMs: 1_000 }) })
+    await bus.publish(OrderPlaced, order('o-2'), { expiresMs: 1_000 })
     await clock.advance(1_000)
     busy.open()
     await clock.advance(0)

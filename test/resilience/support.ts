@@ -76,7 +76,12 @@ export function countedSignal(): {
     listeners -= 1
     remove(...args)
   }
-  return { signal, listeners: () => listeners, abort: (why) => controller.abort(why) }
+  const abort = (why?: unknown): void => {
+    controller.abort(why)
+    // Ours listen once, so the platform has removed them.
+    listeners = 0
+  }
+  return { signal, listeners: () => listeners, abort }
 }
 
 /** A context with a deadline on the test's clock. */

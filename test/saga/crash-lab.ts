@@ -34,6 +34,7 @@ class Lab {
   readonly calls: { readonly what: 'run' | 'undo'; readonly step: number; readonly key: string }[] = []
   readonly #applied = new Map<string, number>()
   readonly #undone = new Map<string, number>()
+  readonly #refused = new Set<string>()
   readonly #turns = new Map<string, number>()
   points = 0
   life = 0
@@ -53,9 +54,9 @@ class Lab {
     return FOREVER
   }
 
-  /** A participant that honours keys: one row per key, applied or undone. */
+  /** A participant that honours keys: one row per key, applied, undone or refused; what comes late finds it. */
   apply(key: string): void {
-    if (this.#undone.has(key)) throw declined('this key was undone')
+    if (this.#undone.has(key) || this.#refused.has(key)) throw declined('this key was undone, or refused')
     if (!this.#applied.has(key)) this.#applied.set(key, this.#time++)
   }
 
@@ -64,7 +65,8 @@ class Lab {
     if (this.calls.some((call) => call.what === 'undo' && call.step === step)) this.broken.push(`step ${step} was called after its undo`)
     this.calls.push({ what: 'run', step, key })
     const play = this.#play(`run ${step}`, this.scenario.steps[step]?.run)
-    if (!this.#applied.has(key)) before(play)
+    if (play === 'declined' && !this.#applied.has(key)) this.#refused.add(key)
+    if (play !== 'declined' || !this.#applied.has(key)) before(play)
     if (play === 'late') {
       this.world.clock.setTimer(() => this.#applyLate(key), 200)
       return FOREVER
@@ -104,7 +106,8 @@ class Lab {
     const { steps, pivot } = this.scenario
     const flow = steps.reduce(
       (builder, _, i) => {
-        const options = { timeoutMs: 100, retry: { attempts: 4, delayMs: 10 } }
+        // Few enough that some steps fail for good, and enough that none is parked.
+        const options = { timeoutMs: 100, retry: { attempts: i < pivot ? 2 : 4, delayMs: 10 } }
         const run = (_: unknown, ctx: { idempotencyKey: string }) => this.run(life, i, ctx.idempotencyKey)
         if (i === pivot) return builder.pivot(`s${i}`, { ...options, run }) as never
         if (i > pivot) return builder.step(`s${i}`, { ...options, run }) as never

@@ -58,6 +58,8 @@ export function gate<T = void>(): { readonly promise: Promise<T>; open(value: T)
     open = resolve
     fail = reject
   })
+  // A gate may fail before anybody stands at it.
+  promise.catch(() => {})
   return { promise, open, fail }
 }
 

@@ -21,19 +21,17 @@ export const killPoints = (seed: number, orders: number): readonly number[] =>
     [0.6, 0.7],
   ].map(([from = 0, to = 0], index) => Math.round(orders * drawBetween(from, to, seed, 'kill', index)))
 
-const unfinished = (journal: ReadonlyMap<string, string>) =>
-  [...journal].filter(([, state]) => state !== 'done' && state !== 'undone').map(([id]) => id)
-
 /** Kills the order service once enough is in flight, looks at what it left behind, and starts it again. */
 export async function killOnce(shop: Shop, customers: Customers, after: number, screen: Screen): Promise<Kill> {
   await until(() => customers.accepted >= after)
-  await until(async () => ((await shop.openOrders()) ?? []).length >= IN_FLIGHT_MIN, 10)
+  await until(() => shop.open.length >= IN_FLIGHT_MIN)
   const pid = shop.pid
   const atEpochMs = Date.now()
   await shop.end('SIGKILL')
   screen.say(yellow(`KILL      order service (pid ${pid}) killed with SIGKILL after ${customers.accepted} accepted orders`))
-  const interrupted = unfinished(await shop.journal())
-  screen.say(yellow(`          its journal holds ${interrupted.length} unfinished sagas: ${await whereabouts(shop, interrupted)}`))
+  const left = await shop.unfinished()
+  const interrupted = left.map(({ id }) => id)
+  screen.say(yellow(`          its journal holds ${left.length} unfinished sagas: ${whereabouts(left.map(({ step }) => step))}`))
   await sleep(DOWN_MS)
   const restartedMs = performance.now()
   await shop.start()
@@ -43,10 +41,10 @@ export async function killOnce(shop: Shop, customers: Customers, after: number, 
   return { atEpochMs, interrupted }
 }
 
-/** `3 at reserve, 5 at charge, 1 undoing book` */
-async function whereabouts(shop: Shop, ids: readonly string[]): Promise<string> {
+/** `3 at reserve, 5 at charge` */
+function whereabouts(steps: readonly string[]): string {
   const counts = new Map<string, number>(['the start', 'reserve', 'book', 'charge', 'ship'].map((step) => [step, 0]))
-  for (const step of await shop.lastSteps(ids)) counts.set(step, (counts.get(step) ?? 0) + 1)
+  for (const step of steps) counts.set(step, (counts.get(step) ?? 0) + 1)
   return [...counts]
     .filter(([, count]) => count > 0)
     .map(([step, count]) => `${count} at ${step}`)
@@ -56,14 +54,12 @@ async function whereabouts(shop: Shop, ids: readonly string[]): Promise<string> 
 async function sayWhenFinished(shop: Shop, ids: readonly string[], sinceMs: number, screen: Screen): Promise<void> {
   const pid = shop.pid
   let waiting = ids.length
-  await until(async () => {
-    const answer = await shop.openOrders()
+  await until(() => {
     if (shop.pid !== pid || !shop.isUp) return true
-    if (answer === undefined) return false
-    const open = new Set(answer)
+    const open = new Set(shop.open)
     waiting = ids.filter((id) => open.has(id)).length
     return waiting === 0
-  }, 100)
+  }, 50)
   const after = `${((performance.now() - sinceMs) / 1_000).toFixed(1)} s after the restart`
   const whatElse = waiting === 0 ? '' : `, ${waiting} still at it`
   screen.say(yellow(`RECOVERED ${ids.length - waiting} of the ${ids.length} interrupted sagas have ended ${after}${whatElse}`))

@@ -17,7 +17,7 @@ export interface Result {
   readonly shop: Shop
 }
 
-const RUN_MAX_MS = 90_000
+const RUN_MAX_MS = 110_000
 
 /** Places the orders, kills and restarts the order service, and collects what is left when everything has ended. */
 export async function run(options: Options, orders: readonly Order[], screen: Screen): Promise<Result> {
@@ -28,7 +28,7 @@ export async function run(options: Options, orders: readonly Order[], screen: Sc
   for (const service of SERVICES) screen.say(dim(`${service.padEnd(9)} pid ${participants.pid[service]}, ${participants.url[service]}`))
   screen.say(dim(`orders    pid ${shop.pid}, ${shop.url}, sagas in SQLite`))
   await participants.open()
-  const customers = placeOrders(orders, options.seed, () => shop.url)
+  const customers = placeOrders(orders, options.seed, shop)
   const kills = await Promise.race([toTheEnd(options, orders, shop, customers, screen), expiry(shop)])
   return { evidence: await collect(orders, kills, shop, participants, screen), kills, participants, shop }
 }
@@ -41,10 +41,7 @@ async function toTheEnd(options: Options, orders: readonly Order[], shop: Shop, 
     for (const after of killPoints(options.seed, orders.length)) kills.push(await killOnce(shop, customers, after, screen))
     await customers.served
     screen.say(`all ${orders.length} orders are accepted; customers had to send again ${customers.repeats} times, always with the same id`)
-    await until(async () => {
-      const view = await shop.view()
-      return view?.size === orders.length && [...view.values()].every(({ state }) => state !== 'accepted')
-    }, 100)
+    await until(() => shop.view.size === orders.length && shop.open.length === 0)
     return kills
   } finally {
     stopShowing()
@@ -62,7 +59,7 @@ async function collect(
   const pending = Object.values(await participants.stats()).reduce((sum, stats) => sum + stats.pending, 0)
   screen.say(`every saga has ended; ${pending} late requests are still under way inside the services: waiting to see them refused`)
   await participants.idle()
-  const view = new Map([...((await shop.view()) ?? [])].map(([id, { state }]) => [id, state]))
+  const view = new Map([...(await shop.look())].map(([id, { state }]) => [id, state]))
   const how = await shop.end('SIGTERM')
   screen.say(`order service stopped with SIGTERM: ${how === 0 ? 'drained and left with exit code 0' : `ended with ${how}`}`)
   const interrupted = kills.map((kill) => kill.interrupted.length)
@@ -71,30 +68,18 @@ async function collect(
 
 async function expiry(shop: Shop): Promise<never> {
   await sleep(RUN_MAX_MS, undefined, { ref: false })
-  const open = (await shop.openOrders()) ?? ['the order service is down']
-  throw new Error(`not everything had ended after ${RUN_MAX_MS / 1_000} s: ${open.slice(0, 5).join(', ')} (${open.length})`)
+  const open = shop.isUp ? `${shop.open.length} orders are open (${shop.open.slice(0, 5).join(', ')} …)` : 'the order service is down'
+  throw new Error(`not everything had ended after ${RUN_MAX_MS / 1_000} s: ${open}`)
 }
 
 /** Keeps the live line up to date until the returned function is called. */
 function showProgress(shop: Shop, customers: Customers, total: number, screen: Screen): () => void {
-  const counts = { accepted: 0, complete: 0, undone: 0, stuck: 0 }
-  const over = new AbortController()
-  void (async () => {
-    for (; !over.signal.aborted; await sleep(200, undefined, { ref: false })) {
-      const view = await shop.view()
-      if (view === undefined) continue
-      Object.assign(counts, { accepted: 0, complete: 0, undone: 0, stuck: 0 })
-      for (const { state } of view.values()) counts[state] += 1
-    }
-  })()
-  const stop = screen.follow(() => {
+  return screen.follow(() => {
+    const counts = { accepted: 0, complete: 0, undone: 0, stuck: 0 }
+    for (const { state } of shop.view.values()) counts[state] += 1
     const state = shop.isUp ? `${String(counts.accepted).padStart(3)} in flight` : 'order service down'
     const stuck = counts.stuck === 0 ? '' : ` · ${counts.stuck} stuck`
     const accepted = `${String(customers.accepted).padStart(3)}/${total} accepted`
     return `${accepted} · ${state} · ${String(counts.complete).padStart(3)} complete · ${counts.undone} undone${stuck}`
   })
-  return () => {
-    over.abort()
-    stop()
-  }
 }

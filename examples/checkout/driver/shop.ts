@@ -1,10 +1,14 @@
 import { sqliteStorage } from 'holdfast/sqlite'
 import type { OrderView } from '../order-service/read-model.ts'
 import { type Child, startChild } from './children.ts'
-import { until } from './waiting.ts'
+import { sleep, until } from './waiting.ts'
 
 type Journal = ReturnType<typeof sqliteStorage>['sagaJournal']
 type SagaRecord = Awaited<ReturnType<Journal['read']>>[number]
+
+export type View = ReadonlyMap<string, OrderView>
+
+const LOOK_EVERY_MS = 150
 
 /** The order service as seen from outside: a process to kill, a web address, and the journal it leaves behind. */
 export class Shop {
@@ -12,6 +16,7 @@ export class Shop {
   readonly #database: string
   #child: Child | undefined
   #isUp = false
+  #view: View = new Map()
   #url = 'http://127.0.0.1:9'
   /** How often the circuit breaker in front of each service opened, over all lives of the process. */
   readonly opened: Record<string, number> = {}
@@ -36,7 +41,9 @@ export class Shop {
     })
     this.#url = this.#child.url
     await until(async () => (await fetch(`${this.#url}/readyz`)).ok)
+    this.#view = await this.look()
     this.#isUp = true
+    void this.#keepLooking(this.#child)
   }
 
   get isUp(): boolean {
@@ -50,20 +57,28 @@ export class Shop {
     return (await this.#child?.ended) ?? 'not started'
   }
 
-  /** The read model, or undefined while the service is down. */
-  async view(): Promise<ReadonlyMap<string, OrderView> | undefined> {
-    try {
-      const response = await fetch(`${this.#url}/orders`, { signal: AbortSignal.timeout(2_000) })
-      return new Map(Object.entries((await response.json()) as Record<string, OrderView>))
-    } catch {
-      return undefined
-    }
+  /** The read model as it was a moment ago. */
+  get view(): View {
+    return this.#view
   }
 
-  /** The accepted orders that have not ended, or undefined while the service is down. */
-  async openOrders(): Promise<readonly string[] | undefined> {
-    const view = await this.view()
-    return view && [...view].filter(([, { state }]) => state === 'accepted').map(([id]) => id)
+  /** The accepted orders that had not ended a moment ago. */
+  get open(): readonly string[] {
+    return [...this.#view].filter(([, { state }]) => state === 'accepted').map(([id]) => id)
+  }
+
+  /** The read model as it is now. */
+  async look(): Promise<View> {
+    const response = await fetch(`${this.#url}/orders`, { signal: AbortSignal.timeout(10_000) })
+    return new Map(Object.entries((await response.json()) as Record<string, OrderView>))
+  }
+
+  async #keepLooking(child: Child): Promise<void> {
+    for (; ; await sleep(LOOK_EVERY_MS, undefined, { ref: false })) {
+      const view = await this.look().catch(() => undefined)
+      if (!this.#isUp || this.#child !== child) return
+      if (view !== undefined) this.#view = view
+    }
   }
 
   /** What the journal says, read from the file while the service is down. */
@@ -75,9 +90,12 @@ export class Shop {
     return this.#read((journal) => journal.read(id))
   }
 
-  /** The step that each saga was at when its last record was written. */
-  async lastSteps(ids: readonly string[]): Promise<readonly string[]> {
-    return this.#read((journal) => Promise.all(ids.map(async (id) => (await journal.read(id)).at(-1)?.step ?? 'the start')))
+  /** The sagas that have not ended, and the step that each of them is at. Read while the service is down. */
+  async unfinished(): Promise<readonly { readonly id: string; readonly step: string }[]> {
+    return this.#read(async (journal) => {
+      const heads = await journal.list({ states: ['running', 'undoing', 'stuck'], limit: 10_000 })
+      return Promise.all(heads.map(async ({ id }) => ({ id, step: (await journal.read(id)).at(-1)?.step ?? 'the start' })))
+    })
   }
 
   async #read<T>(work: (journal: Journal) => Promise<T>): Promise<T> {

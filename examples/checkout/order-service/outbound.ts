@@ -12,7 +12,7 @@ export function outbound(name: string, baseUrl: string, onOpened: (name: string)
     retry({ attempts: 2, delayMs: 50 }),
     breaker,
     bulkhead({ name, concurrent: 50, queued: 200 }),
-    timeout({ timeoutMs: 400 }),
+    timeout({ timeoutMs: 700 }),
   )
   const guardedFetch = resilientFetch(guard)
 

@@ -19,7 +19,7 @@ const SHARES = [
   { kind: 'slow', share: 0.1 },
 ] as const
 
-const DELAYS_MS = { none: [40, 110], slow: [150, 280], error: [10, 60], 'lost-reply': [40, 110], late: [650, 1_000] } as const
+const DELAYS_MS = { none: [40, 110], slow: [150, 280], error: [10, 60], 'lost-reply': [40, 110], late: [1_000, 1_500] } as const
 
 export function faultOf(seed: number, service: Service, request: string, order: string, nth: number): Fault {
   const kind = nth > FAULTS_IN_A_ROW_MAX ? 'none' : kindAt(draw(seed, service, request, order, nth, 'kind'))

@@ -2,7 +2,7 @@
 import { participant } from './participant.ts'
 
 /** Longer than anybody waits, retries included: the booking arrives after the saga has given up and undone it. */
-const FOG_MS = 7_000
+const FOG_MS = 8_000
 
 let bookings = 0
 let parcels = 0

@@ -163,7 +163,7 @@ export class MemoryGroup {
   }
 }
 
-export class MemorySubscription implements TransportSubscription {
+class MemorySubscription implements TransportSubscription {
   readonly exclusive: boolean
   readonly #group: MemoryGroup
   readonly #deliver: SubscribeOptions['deliver']

@@ -56,23 +56,23 @@ export function plainFrame(frame: Frame, next: Next): Next {
     d?: Permit,
   ): Promise<unknown> => {
     const own = ctx === undefined ? new Ctx(null, null, 1, meta, false) : keeps ? ctx.child(ctx.attempt) : ctx
-    let answer: unknown
     try {
-      answer = next(input, own)
+      const answer = next(input, own)
+      return (answer instanceof Promise ? answer : Promise.resolve(answer)).then(
+        (value) => {
+          done(true, value, own, ctx, enteredMs, a, b, c, d)
+          return value
+        },
+        (error) => {
+          done(false, error, own, ctx, enteredMs, a, b, c, d)
+          throw error
+        },
+      )
     } catch (error) {
+      // The work threw at once, or what it returned only looks like a promise (a proxy of one).
       done(false, error, own, ctx, enteredMs, a, b, c, d)
       return Promise.reject(error)
     }
-    return (answer instanceof Promise ? answer : Promise.resolve(answer)).then(
-      (value) => {
-        done(true, value, own, ctx, enteredMs, a, b, c, d)
-        return value
-      },
-      (error) => {
-        done(false, error, own, ctx, enteredMs, a, b, c, d)
-        throw error
-      },
-    )
   }
 
   return function guarded(input, ctx, quiet) {

@@ -19,11 +19,12 @@ export function racingFrame(frame: Frame, next: Next): Next {
     const promise = new Promise(take)
     const call = new Call(frame, ctx, input, nowMs)
     if (ctx?.live === true) {
-      if (ctx.aborted) {
+      if (!ctx.aborted) call.joinUp()
+      // Answered while joining: the clock moved on since we asked, and a deadline above has passed.
+      if (call.answered || ctx.aborted) {
         turnAway(call, ctx, entry, nowMs)
         return promise
       }
-      call.joinUp()
     }
     proceed(call, enterFrom(call, entry, nowMs), next)
     return promise
@@ -58,7 +59,8 @@ function turnAway(call: Call, ctx: Ctx, entry: ReturnType<Guard['enter']> | null
 }
 
 function proceed(call: Call, entered: Refusal | undefined | Promise<Refusal | undefined>, next: Next): void {
-  if (entered === undefined) start(call, next)
+  // Answered while a guard was asked (by what listens to a breaker, say): what was reported as not begun does not begin.
+  if (entered === undefined) call.answered ? call.settle(false, abortedError(call, false)) : start(call, next)
   else if (isPendingEntry(entered))
     void entered.then((refusal) => proceed(call, call.answered ? (refusal ?? abortedError(call, false)) : refusal, next))
   else call.settle(false, entered)
@@ -71,13 +73,15 @@ function start(call: Call, next: Next): void {
   let answer: unknown
   try {
     answer = next(call.input, call)
+    if (answer instanceof Promise || isThenable(answer)) {
+      watch(call, answer instanceof Promise ? answer : Promise.resolve(answer))
+      return
+    }
   } catch (error) {
     call.settle(false, error)
     return
   }
-  if (answer instanceof Promise) watch(call, answer)
-  else if (isThenable(answer)) watch(call, Promise.resolve(answer))
-  else call.settle(true, answer)
+  call.settle(true, answer)
 }
 
 function watch(call: Call, answer: Promise<unknown>): void {
@@ -88,4 +92,5 @@ function watch(call: Call, answer: Promise<unknown>): void {
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+  typeof (value as PromiseLike<unknown>).then === 'function'

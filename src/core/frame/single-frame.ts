@@ -33,25 +33,25 @@ export function singleFrame(frame: Frame, next: Next): Next {
       return quiet === true ? refused(permit) : Promise.reject(permit)
     }
     const own = ctx === undefined ? new Ctx(null, null, 1, meta, false) : keeps ? ctx.child(ctx.attempt) : ctx
-    let answer: unknown
     try {
-      answer = next(input, own)
+      const answer = next(input, own)
+      const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
+      const { bound } = permit
+      if (bound !== undefined && !own.live) return promise.then(bound.ok, bound.bad)
+      return promise.then(
+        (value) => {
+          done(permit, true, value, own, ctx, nowMs)
+          return value
+        },
+        (error) => {
+          done(permit, false, error, own, ctx, nowMs)
+          throw error
+        },
+      )
     } catch (error) {
+      // The work threw at once, or what it returned only looks like a promise (a proxy of one).
       done(permit, false, error, own, ctx, nowMs)
       return Promise.reject(error)
     }
-    const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
-    const { bound } = permit
-    if (bound !== undefined && !own.live) return promise.then(bound.ok, bound.bad)
-    return promise.then(
-      (value) => {
-        done(permit, true, value, own, ctx, nowMs)
-        return value
-      },
-      (error) => {
-        done(permit, false, error, own, ctx, nowMs)
-        throw error
-      },
-    )
   }
 }

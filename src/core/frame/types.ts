@@ -12,7 +12,7 @@ import type { Due } from '../timer-list.ts'
 export interface Next {
   (input: unknown, ctx: Ctx | undefined, quiet?: boolean): unknown
   /** It answers a caller who gives up at once by itself, and leaves the caller's context when it ends. */
-  answersAborts?: true
+  answersAborts?: boolean
 }
 
 /** What a retry does instead of wrapping the frame: answers for a call that failed. `call` is the context the first attempt had. */
