@@ -14,6 +14,8 @@ export const entries = {
   './sqlite': 'src/adapters/sqlite/index.ts',
   './testing': 'src/app/testing.ts',
   './fetch': 'src/integrations/fetch/index.ts',
+  './undici': 'src/integrations/undici/index.ts',
+  './pg': 'src/integrations/pg/index.ts',
   './express': 'src/integrations/express/index.ts',
 }
 

@@ -1,0 +1,2 @@
+export { guardPool } from './guard-pool.ts'
+export type { PgPoolSlice } from './slice.ts'
