@@ -15,6 +15,7 @@ export const entries = {
   './testing': 'src/app/testing.ts',
   './fetch': 'src/integrations/fetch/index.ts',
   './undici': 'src/integrations/undici/index.ts',
+  './axios': 'src/integrations/axios/index.ts',
   './pg': 'src/integrations/pg/index.ts',
   './express': 'src/integrations/express/index.ts',
 }
