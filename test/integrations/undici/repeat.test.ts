@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { bulkhead, createContext, fallback, hedge, policies, retry } from '../../../src/index.ts'
 import { resilientInterceptor } from '../../../src/integrations/undici/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
-import { script, status } from '../http.ts'
+import { moment, script, status } from '../http.ts'
 import { guarded } from './agent.ts'
 
 const thrice = () => guarded(retry({ attempts: 3, delayMs: 0 }))
@@ -138,4 +138,27 @@ test('refuses what is no policy, options it does not know, and the handlers of a
   expect(() => resilientInterceptor(policies(), { replay: 1 })).toThrow(/unknown option replay/)
   const dispatch = resilientInterceptor(policies())((_: object, __: object) => true)
   expect(() => dispatch({ path: '/', method: 'GET' }, {})).toThrow(/version 7 or newer/)
+})
+
+test('a response that nobody gets is aborted before the next is asked for', async () => {
+  const gone = moment()
+  const { url } = await script((res) => {
+    res.once('close', () => gone.come())
+    res.writeHead(503).write('the first of many')
+  }, status(200))
+  const { statusCode, body } = await request(url, { dispatcher: thrice() })
+  expect([statusCode, await body.text()]).toEqual([200, 'status 200'])
+  await gone.at
+})
+
+test('a long response stands still while the policy has not answered, and is whole afterwards', async () => {
+  const clock = testClock()
+  const { url, seen } = await script(status(503, {}, 'x'.repeat(8_000_000)))
+  const answer = request(url, { dispatcher: guarded(retry({ attempts: 2, delayMs: 10, delayMaxMs: 10, clock })) })
+  while (seen.length < 2) {
+    for (let turns = 0; turns < 50; turns++) await clock.advance(0)
+    await clock.advance(10)
+  }
+  const { statusCode, body } = await answer
+  expect([statusCode, (await body.text()).length]).toEqual([503, 8_000_000])
 })
