@@ -1,26 +1,15 @@
-import { type HoldfastCode, HoldfastError, refusal } from '../core/errors.ts'
-import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import type { Policy } from '../core/handler.ts'
-import { checkOptions } from '../core/options.ts'
-import { makePolicy, policyKind } from '../core/policy.ts'
 import { ownerOf } from '../core/policy-inside.ts'
-import { text, whole } from '../core/rules.ts'
-import { Waiter, WaiterQueue } from './bulkhead-queue.ts'
+import { type BulkheadEvents, BulkheadGuard, type BulkheadStats } from './bulkhead-guard.ts'
+import { asksUser, type BulkheadOptions, type BulkheadSettings, checkBulkhead } from './bulkhead-options.ts'
+import { type Managed, managed, managedKind } from './managed.ts'
 
-export interface BulkheadOptions {
-  /** Calls that may run at once; a whole number of at least 1, default 10. */
-  readonly concurrent?: number
-  /** Calls that may wait for a slot, in order of arrival; default 0: a full bulkhead refuses at once. */
-  readonly queued?: number
-  /** Stands for it in errors and diagnostics; default `bulkhead`. */
-  readonly name?: string
-}
-
-export interface Bulkhead extends Policy {
-  /** Slots taken, those of abandoned calls included. */
+export interface Bulkhead extends Policy, Managed<BulkheadStats, BulkheadSettings, BulkheadEvents> {
+  readonly name: string
+  /** Slots taken, those of abandoned calls that keep theirs included. */
   readonly running: number
   readonly waiting: number
-  /** Slots of calls that were answered from inside, by a time-out or an abort, or are over but for `ctx.hold()`, while work goes on. */
+  /** Calls that were answered from inside, by a time-out or an abort, or are over but for `ctx.hold()`, while work goes on. */
   readonly abandoned: number
 }
 
@@ -28,23 +17,26 @@ export interface Bulkhead extends Policy {
  * Bounds how many calls run at once and how many wait.
  *
  * A slot is held until the work really settles, also after a timeout inside or outside, and as long as `ctx.hold()` says; so the number
- * of running calls never exceeds `concurrent`. A freed slot goes straight to the oldest waiter: nobody can overtake, and a waiter that
- * was accepted is never rejected. A waiter whose caller gives up leaves at once.
+ * of running calls never exceeds `concurrent`, or that and `abandonedMax`. A freed slot goes straight to the waiter whose turn it is by
+ * `order`: no newcomer can come between, and a waiter that was accepted is never rejected, but for its own `queueTimeoutMs`. A waiter whose
+ * caller gives up leaves at once. `reconfigure` with more slots admits waiters at once, in order; with fewer it lets running calls finish;
+ * with a shorter queue those that wait stay.
  *
- * @throws {HoldfastError} `BULKHEAD_FULL` (effect none, retry later) when slots and queue are full · `ABORTED`, `TIMEOUT` or `DEADLINE`
- * (effect none) when the caller's patience ended while it waited · `INVALID_OPTIONS` (effect none).
+ * @throws {HoldfastError} `BULKHEAD_FULL` (effect none, retry later) when slots and queue are full · `QUEUE_TIMEOUT` (effect none, retry
+ * later) when no slot was free within `queueTimeoutMs` · `ABORTED`, `TIMEOUT` or `DEADLINE` (effect none) when the caller's patience ended
+ * while it waited · `INVALID_OPTIONS` (effect none).
  * @example
  * ```ts
- * const reports = bulkhead({ name: 'reports', concurrent: 4, queued: 100 })
+ * const reports = bulkhead({ name: 'reports', concurrent: 4, queued: 100, order: { fairBy: 'tenant' } })
  * ```
  */
 export function bulkhead(options?: BulkheadOptions): Bulkhead {
-  return makePolicy<Bulkhead>([{ guard: new BulkheadGuard(checkOptions('bulkhead', options, rules)) }], bulkheadKind)
+  const checked = checkBulkhead(options)
+  const guard = new BulkheadGuard(checked)
+  return managed<Bulkhead>('bulkhead', asksUser(checked.order) ? { guard, foreign: true } : { guard }, bulkheadKind)
 }
 
-const rules = { concurrent: whole({ min: 1, default: 10 }), queued: whole({ default: 0 }), name: text('bulkhead') }
-
-const bulkheadKind = /* @__PURE__ */ policyKind({
+const bulkheadKind = /* @__PURE__ */ managedKind({
   get running(): number {
     return ownerOf<BulkheadGuard>(this).running
   },
@@ -55,65 +47,3 @@ const bulkheadKind = /* @__PURE__ */ policyKind({
     return ownerOf<BulkheadGuard>(this).abandoned
   },
 })
-
-class BulkheadGuard implements Guard, Permit {
-  readonly keeps = true
-  readonly name: string
-  readonly #concurrent: number
-  readonly #queued: number
-  readonly #queue = new WaiterQueue()
-  readonly #giveUp = (waiter: Waiter): void => {
-    if (this.#queue.remove(waiter)) waiter.answer(gaveUp(waiter.ctx, this.name))
-  }
-  running = 0
-  /** Answered and not yet released, the ones released in the same step included. */
-  abandoned = 0
-
-  constructor(options: Required<BulkheadOptions>) {
-    this.name = options.name
-    this.#concurrent = options.concurrent
-    this.#queued = options.queued
-  }
-
-  get waiting(): number {
-    return this.#queue.size
-  }
-
-  enter(ctx: GuardContext): Permit | Refusal | Promise<Permit | Refusal> {
-    if (this.running < this.#concurrent) {
-      this.running += 1
-      return this
-    }
-    if (this.#queue.size >= this.#queued)
-      return refusal('BULKHEAD_FULL', `${this.name} is full: ${this.running} running, ${this.#queue.size} of ${this.#queued} waiting`)
-    if (ctx.aborted) return gaveUp(ctx, this.name)
-    return new Promise((answer) => {
-      const waiter = new Waiter(ctx, answer, this.#giveUp)
-      this.#queue.push(waiter)
-      ctx.listen(waiter)
-    })
-  }
-
-  leave(): void {
-    this.abandoned += 1
-  }
-
-  release(): void {
-    this.abandoned -= 1
-    const oldest = this.#queue.shift()
-    if (oldest === null) {
-      this.running -= 1
-      return
-    }
-    // `running` does not drop: the slot is handed over, and a newcomer cannot come between.
-    oldest.ctx.unlisten(oldest)
-    oldest.answer(this)
-  }
-}
-
-function gaveUp(ctx: GuardContext, name: string): HoldfastError {
-  const why = ctx.reason
-  if (why instanceof HoldfastError && (why.code === 'TIMEOUT' || why.code === 'DEADLINE'))
-    return refusal(why.code as HoldfastCode, `${why.message}; still waiting in ${name}`)
-  return refusal('ABORTED', `the caller gave up while waiting in ${name}`, { retry: 'never', cause: why })
-}

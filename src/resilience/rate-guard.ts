@@ -6,7 +6,7 @@ import { Emitter } from '../core/events.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import { checkOptions } from '../core/options.ts'
 import { any, optional, required, whole } from '../core/rules.ts'
-import { Waiter, WaiterQueue } from './bulkhead-queue.ts'
+import { Waiter, type WaiterOwner, WaiterQueue } from './bulkhead-queue.ts'
 import type { Limit, Meter } from './limits.ts'
 import type { Owner } from './managed.ts'
 
@@ -33,16 +33,12 @@ const limit = any<Limit>('tokenBucket({ … }) or slidingWindow({ … })', isLim
 export const settings = { limit: required(limit), queued: whole({ default: 0 }) }
 const changeable = { limit: optional(limit), queued: optional(whole({ default: 0 })) }
 
-export class RateGuard implements Guard, Permit, Owner<RateLimitStats, RateLimitEvents> {
+export class RateGuard implements WaiterOwner, Guard, Permit, Owner<RateLimitStats, RateLimitEvents> {
   readonly timed = 'enter'
   readonly name: string
   readonly clock: Clock
   readonly events = new Emitter<RateLimitEvents>()
   readonly #queue = new WaiterQueue()
-  readonly #giveUp = (waiter: Waiter): void => {
-    if (this.#queue.remove(waiter)) waiter.answer(abortedError(waiter.ctx, false))
-    if (this.#queue.size === 0) this.#disarm()
-  }
   #meter: Meter
   #queued: number
   #timer: Timer | null = null
@@ -82,7 +78,7 @@ export class RateGuard implements Guard, Permit, Owner<RateLimitStats, RateLimit
     if (ctx.aborted) return abortedError(ctx, false)
     if (waitMs >= ctx.remainingMs) return this.#refuse(waitMs, nowMs)
     return new Promise((answer) => {
-      const waiter = new Waiter(ctx, answer, this.#giveUp)
+      const waiter = new Waiter(ctx, answer, this)
       this.#queue.push(waiter)
       ctx.listen(waiter)
       if (this.#timer === null) this.#arm(waitMs)
@@ -119,6 +115,11 @@ export class RateGuard implements Guard, Permit, Owner<RateLimitStats, RateLimit
   #disarm(): void {
     this.#timer?.clear()
     this.#timer = null
+  }
+
+  gaveUp(waiter: Waiter): void {
+    if (this.#queue.remove(waiter)) waiter.answer(abortedError(waiter.ctx, false))
+    if (this.#queue.size === 0) this.#disarm()
   }
 
   /** Lets waiters pass, the oldest first, as far as the limit allows; then waits for the next token. */
