@@ -21,9 +21,6 @@ const isSignal = (value: unknown): value is AbortSignal =>
 /** What may arrive in a header may be handed on. */
 const HEADER_MAX = 255
 
-/** As long as the headers that carry it may be. */
-const key = any<string>('a text of 1 to 255 characters', (v) => typeof v === 'string' && v.length > 0 && v.length <= 255, '')
-
 export const contextRules = {
   timeoutMs: optional(durationMs({ default: 0 })),
   attempt: optional(whole({ min: 1, default: 1 })),
