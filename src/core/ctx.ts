@@ -237,8 +237,13 @@ const BRAND = Symbol.for('holdfast/context')
 Object.defineProperty(Ctx.prototype, BRAND, { value: true })
 
 /** Whether a value is a context of ours, of whichever copy of the package. */
-export const isContext = (value: unknown): value is Context =>
-  typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+export function isContext(value: unknown): value is Context {
+  try {
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+  } catch {
+    return false
+  }
+}
 
 /** Stands in for the caller's context while guards are asked, where a call began without one: it never aborts and has no deadline. */
 export const NOBODY: Ctx = /* @__PURE__ */ new Ctx(null, null, 1, NO_META, false)
