@@ -135,7 +135,7 @@ describe('attempts', () => {
       expect(seen).toEqual([1, 2, 3, 1, 2, 3])
       expect(keys.size).toBe(1)
       seen.length = 0
-      await policies(retry({ attempts: 2, delayMs: 0 }), inner()).tryRun((ctx) => (seen.push(ctx.attempt), boom()), {
+      await policies(retry({ attempts: 2, delayMs: 0 }), inner()).tryRun(({ attempt }) => Promise.reject(seen.push(attempt)), {
         context: createContext({ attempt: 7 }),
       })
       expect(seen).toEqual([1, 2, 3, 1, 2, 3])
@@ -144,7 +144,7 @@ describe('attempts', () => {
 
   test.each(Object.entries(shapes))('see the key that was handed in: %s', async (_, inner) => {
     const keys: string[] = []
-    await inner().tryRun((ctx) => (keys.push(ctx.idempotencyKey), boom()), { idempotencyKey: 'order-7' })
+    await inner().tryRun((ctx) => Promise.reject(keys.push(ctx.idempotencyKey)), { idempotencyKey: 'order-7' })
     expect(keys).toEqual(['order-7', 'order-7', 'order-7'])
   })
 
