@@ -193,7 +193,6 @@ export class BreakerGuard implements Guard {
     for (const tally of this.#tallies) tally.reset(nowMs)
     this.#epoch = new ClosedEpoch(this)
     this.#probes = null
-    this.#openMs = this.#settings.openMs
     this.#changed('closed', {})
   }
 
