@@ -202,6 +202,18 @@ describe('a deadline', () => {
     expect(context.with({ tenant: 'x' }).remainingMs).toBe(100)
   })
 
+  test('set by a timeout on another clock is told on that clock, here and below', async () => {
+    const clock = testClock()
+    const outer = timeout({ timeoutMs: 100, clock })
+    const inner = timeout({ timeoutMs: 500, clock })
+    for (const context of [createContext(), createContext({ timeoutMs: 60_000 })]) {
+      const left = await policies(outer, inner).run((ctx) => [ctx.remainingMs, ctx.with({ timeoutMs: 400 }).remainingMs], { context })
+      expect(left).toEqual([100, 100])
+    }
+    const tighter = await outer.run((ctx) => ctx.remainingMs, { context: createContext({ timeoutMs: 40, clock: testClock() }) })
+    expect(tighter).toBe(40)
+  })
+
   test('is armed by its creator only, and only while somebody waits', async () => {
     const clock = testClock()
     const set = vi.spyOn(clock, 'setTimer')
