@@ -12,7 +12,7 @@ const KNOWN = new Set(['timeoutMs', 'attempt', 'idempotencyKey', 'tenant', 'keys
 /** Names a context has while it is the context of a racing call; reserved on every context, so that where `with` is called does not matter. */
 const OF_CALLS = new Set(
   (
-    'admit admitted answerEarly answered due dueBefore dueMs enterFrom enteredMs enteredMsOf fail finish fire frame giveBack input left ' +
+    'admit admitted answerEarly answered due dueBefore dueIn dueMs enterFrom enteredMs enteredMsOf fail finish fire frame giveBack input left ' +
     'limitOnFrame permits reject resolve settle times waitAt'
   ).split(' '),
 )
@@ -237,8 +237,13 @@ const BRAND = Symbol.for('holdfast/context')
 Object.defineProperty(Ctx.prototype, BRAND, { value: true })
 
 /** Whether a value is a context of ours, of whichever copy of the package. */
-export const isContext = (value: unknown): value is Context =>
-  typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+export function isContext(value: unknown): value is Context {
+  try {
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+  } catch {
+    return false
+  }
+}
 
 /** Stands in for the caller's context while guards are asked, where a call began without one: it never aborts and has no deadline. */
 export const NOBODY: Ctx = /* @__PURE__ */ new Ctx(null, null, 1, NO_META, false)

@@ -21,11 +21,8 @@ export type Read<R extends Rules> = { readonly [N in keyof R]: R[N] extends Rule
  * names the owner, the option, the rule and what was given; `details` has `owner`, `option` and `given`.
  */
 export function checkOptions<R extends Rules>(owner: string, options: unknown, rules: R): Read<R> {
-  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options)))
-    throw invalidOption(owner, 'options', 'an object', options)
-  const given = (options ?? {}) as Record<string, unknown>
-  // Inherited ones too: an AbortSignal, say, has all its properties from its prototype.
-  for (const key in given) if (!Object.hasOwn(rules, key)) throw unknownOption(owner, key, given[key], Object.keys(rules))
+  const given = taken(owner, options, rules)
+  for (const key of Object.keys(given)) if (!Object.hasOwn(rules, key)) throw unknownOption(owner, key, given[key], Object.keys(rules))
   const read: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries(rules)) {
     const value = given[name]
@@ -38,6 +35,23 @@ export function checkOptions<R extends Rules>(owner: string, options: unknown, r
     }
   }
   return read as Read<R>
+}
+
+/** A copy, each read once: what is enumerable, inherited too (an AbortSignal has all of its from its prototype), and what has a rule. */
+function taken(owner: string, options: unknown, rules: Rules): Record<string, unknown> {
+  const given: Record<string, unknown> = Object.create(null)
+  if (options === undefined) return given
+  try {
+    if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+      for (const key in options) given[key] = undefined
+      for (const key of [...Object.keys(given), ...Object.keys(rules)])
+        if (given[key] === undefined && key in options) given[key] = (options as Record<string, unknown>)[key]
+      return given
+    }
+  } catch {
+    // A proxy, or a getter that throws: what cannot be read is no object of options.
+  }
+  throw invalidOption(owner, 'options', 'an object', options)
 }
 
 /** Whether a value keeps a rule; one that throws when it is looked at does not. */

@@ -34,8 +34,7 @@ class Edge extends Waiting {
 /** Finds the context of a call: handed in, ambient, or fresh; changed as the options say. */
 export function contextFor(options: RunOptions | undefined): Ctx | undefined {
   if (options === undefined) return ambientContext() as Ctx | undefined
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) checkOptions('run', options, rules)
-  for (const name in options) if (!fits(name as keyof RunOptions, options)) checkOptions('run', options, rules)
+  if (!wellFormed(options)) checkOptions('run', options, rules)
   const { signal, timeoutMs, keys, idempotencyKey } = options
   const parent = (options.context ?? ambientContext() ?? null) as Ctx | null
   const changed = keys !== undefined || idempotencyKey !== undefined
@@ -46,6 +45,16 @@ export function contextFor(options: RunOptions | undefined): Ctx | undefined {
 }
 
 /** The same rules as `checkOptions`, without its bookkeeping: that one only has to word the error. */
+function wellFormed(options: unknown): options is RunOptions {
+  try {
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) return false
+    for (const name in options) if (!fits(name as keyof RunOptions, options)) return false
+    return true
+  } catch {
+    return false
+  }
+}
+
 const fits = (name: keyof RunOptions, options: RunOptions): boolean =>
   options[name] === undefined ? Object.hasOwn(rules, name) : Object.hasOwn(rules, name) && fitsRule(rules[name], options[name])
 

@@ -212,7 +212,6 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   #close(epoch: ClosedEpoch): void {
     this.#leaveState()
     this.#epoch = epoch
-    this.#openMs = this.#settings.openMs
     this.#changed('closed', {})
   }
 

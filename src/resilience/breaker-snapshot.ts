@@ -9,7 +9,7 @@ import type { TallyCounts } from './tally.ts'
  * | `version` | 1 | |
  * | `state` | text | `closed`, `open` or `half-open`; what lies beneath an isolation, which is not kept |
  * | `openRemainingMs` | number, ms | until probes are let through; 0 unless open |
- * | `openMs` | number, ms | how long it opens, or has opened, this time |
+ * | `openMs` | number, ms | how long it stays open, or stayed the last time; what the next time grows from |
  * | `windows` | array, may be absent | per trip its `kind` and totals: `calls`, `failures`, and with `slowCallMs` `timed`, `slow` |
  */
 export interface BreakerSnapshot {

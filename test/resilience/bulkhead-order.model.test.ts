@@ -66,7 +66,8 @@ class Fair implements Line {
 
 type Step =
   | { readonly do: 'call'; readonly key: string; readonly rank: number }
-  | { readonly do: 'end' | 'abort'; readonly which: number }
+  | { readonly do: 'end'; readonly which: number }
+  | { readonly do: 'abort'; readonly which: number }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'resize'; readonly concurrent: number; readonly queued: number }
 

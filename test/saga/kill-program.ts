@@ -1,19 +1,21 @@
-// A service that runs sagas on SQLite until it is killed, or all of them have ended: node … <database> <ledger> <sagas>
+// A service that runs sagas on SQLite until it is killed, or all of them have ended: node … <database> <ledger> <sagas> <effects>
+// It kills itself, by SIGKILL, in the middle of its so many-th effect: a parent's signal would come at another moment on a busy machine.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { sqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { declined } from '../../src/core/errors.ts'
 import { saga, sagaEngine } from '../../src/saga/index.ts'
 
-const [database = '', ledger = '', count = '0'] = process.argv.slice(2)
+const [database = '', ledger = '', count = '0', effectsMax = 'Infinity'] = process.argv.slice(2)
 
 /** The participants' own books, which no crash of the service touches: a line for each effect, one effect per key. */
 const booked = new Set(existsSync(ledger) ? readFileSync(ledger, 'utf8').trimEnd().split('\n') : [])
+let effects = 0
 function book(line: string): void {
   if (booked.has(line)) return
   booked.add(line)
   appendFileSync(ledger, `${line}\n`)
-  process.stdout.write('.\n')
+  if (++effects === Number(effectsMax)) process.kill(process.pid, 'SIGKILL')
 }
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve))
 

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundle } from '../support/bundle.ts'
@@ -22,20 +21,15 @@ describeWith('libsql', 'a service on SQLite', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  /** Runs one life of the service, killed after so many effects. Resolves with the last line it wrote. */
+  /** Runs one life of the service, killed at so many effects. Resolves with what it wrote. */
   async function live(name: string, effectsMax: number): Promise<string> {
-    const child = spawn(process.execPath, [program, join(folder, `${name}.db`), join(folder, `${name}.txt`), String(SAGAS)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const args = [program, join(folder, `${name}.db`), join(folder, `${name}.txt`), String(SAGAS), String(effectsMax)]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise<NodeJS.Signals | number | null>((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)))
-    let effects = 0
-    let last = ''
-    for await (const line of createInterface({ input: child.stdout })) {
-      last = line
-      if (++effects === effectsMax) child.kill('SIGKILL')
-    }
+    let written = ''
+    for await (const chunk of child.stdout) written += chunk
     expect(await ended).toBe(effectsMax === Number.POSITIVE_INFINITY ? 0 : 'SIGKILL')
-    return last
+    return written
   }
 
   test.each([

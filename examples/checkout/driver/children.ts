@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** One line of JSON that a child prints. */
-export type Report = { readonly event: string } & Readonly<Record<string, unknown>>
+type Report = { readonly event: string } & Readonly<Record<string, unknown>>
 
 export interface Child {
   readonly pid: number
@@ -27,7 +27,7 @@ export function temporaryFolder(): string {
 }
 
 /** Ends all children and removes the temporary folders. Synchronous, so that it also works on the way out. */
-export function cleanUp(): void {
+function cleanUp(): void {
   for (const child of alive) child.kill('SIGKILL')
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   folders.clear()

@@ -15,7 +15,7 @@ export interface Evidence {
   readonly interrupted: readonly number[]
 }
 
-export interface Proof {
+interface Proof {
   readonly claim: string
   /** The numbers behind it. */
   readonly detail: string

@@ -6,7 +6,7 @@ import { sleep, until } from './waiting.ts'
 type Journal = ReturnType<typeof sqliteStorage>['sagaJournal']
 type SagaRecord = Awaited<ReturnType<Journal['read']>>[number]
 
-export type View = ReadonlyMap<string, OrderView>
+type View = ReadonlyMap<string, OrderView>
 
 const LOOK_EVERY_MS = 150
 

@@ -4,7 +4,7 @@ import type { Kill } from './kills.ts'
 import { bold, dim, yellow } from './screen.ts'
 import { type Tally, tallies, verdictOf } from './tally.ts'
 
-export interface JournalRecord {
+interface JournalRecord {
   readonly kind: string
   readonly step: string | null
   readonly atEpochMs: number

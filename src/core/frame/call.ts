@@ -189,8 +189,9 @@ export class Call extends Ctx implements Due, RacingCall {
 
   limitOnFrame(nowMs: number): number | null {
     const { clock } = this.frame
-    if (this.limitMs === null || this.meta.clock === clock) return this.limitMs
-    const limitMs = nowMs + this.remainingMs
+    if (this.meta.clock === clock) return this.limitMs
+    // Also where there is no deadline yet: the one that the racer sets is on its clock, and is read on this context's.
+    const limitMs = this.limitMs === null ? null : nowMs + this.remainingMs
     ;(this as { meta: Meta }).meta = changeMeta(this.meta, { clock })
     this.limitMs = limitMs
     return limitMs
