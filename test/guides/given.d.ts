@@ -15,7 +15,10 @@ declare global {
   }
   const pgPool: {
     query(text: string, values?: readonly unknown[]): Promise<{ rows: Row[] }>
-    connect(): Promise<{ query(text: string, values?: readonly unknown[]): Promise<{ rows: Row[] }>; release(error?: Error | boolean): void }>
+    connect(): Promise<{
+      query(text: string, values?: readonly unknown[]): Promise<{ rows: Row[] }>
+      release(error?: Error | boolean): void
+    }>
   }
   function fetchRate(currency: string, signal?: AbortSignal): Promise<number>
   function fetchPrice(sku: string, signal?: AbortSignal): Promise<number>
