@@ -43,7 +43,12 @@ describe('cache', () => {
   it('asks once for all who wait', async () => {
     const prices = cache({ by: 'sku', ttlMs: 100, clock: testClock() })
     let end: (price: number) => void = () => {}
-    const work = vi.fn(() => new Promise<number>((resolve) => void (end = resolve)))
+    const work = vi.fn(
+      () =>
+        new Promise<number>((resolve) => {
+          end = resolve
+        }),
+    )
     const calls = Promise.all([1, 2, 3].map(() => prices.run(work, on('a'))))
     await Promise.resolve()
     end(7)
@@ -108,7 +113,13 @@ describe('cache', () => {
     expect(await prices.run(() => 2, on('a'))).toBe(2)
     expect(await prices.run(() => 2, on('b'))).toBe(1)
     let end: (price: number) => void = () => {}
-    const late = prices.run(() => new Promise<number>((resolve) => void (end = resolve)), on('c'))
+    const late = prices.run(
+      () =>
+        new Promise<number>((resolve) => {
+          end = resolve
+        }),
+      on('c'),
+    )
     await Promise.resolve()
     prices.forget()
     end(3)
