@@ -86,10 +86,10 @@ class BulkheadGuard implements Guard, Permit {
     }
     if (this.#queue.size >= this.#queued)
       return refusal('BULKHEAD_FULL', `${this.name} is full: ${this.running} running, ${this.#queue.size} of ${this.#queued} waiting`)
-    if (ctx.aborted) return gaveUp(ctx, this.name)
     return new Promise((answer) => {
       const waiter = new Waiter(ctx, answer, this.#giveUp)
       this.#queue.push(waiter)
+      // Told at once where the caller has given up already.
       ctx.listen(waiter)
     })
   }
