@@ -88,7 +88,10 @@ class Retrying {
       const turnedAway = isRefusal(error)
       if (effectOf(error) === 'unknown') unsure = { error }
       const delayMs = this.#delayMs(ctx, error, turnedAway, attempt, startedMs)
-      if (delayMs === undefined) throw unsure !== undefined && saysNothing(error) ? unsure.error : error
+      if (delayMs === undefined) {
+        if (unsure === undefined || !saysNothing(error)) throw error
+        throw ctx.aborted ? abortedError(ctx, true) : unsure.error
+      }
       if (delayMs > 0) await nap(delayMs, ctx, this.#clock)
       if (ctx.aborted) throw abortedError(ctx, !turnedAway || unsure !== undefined)
       if (!turnedAway) attempt += 1
