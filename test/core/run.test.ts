@@ -11,7 +11,9 @@ import { retry } from '../../src/resilience/retry.ts'
 import { timeout } from '../../src/resilience/timeout.ts'
 import { consecutive } from '../../src/resilience/trip.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { countedSignal, deferred, hostile, refusedBy, rubbish, settled } from './support.ts'
+import { countedSignal, deferred, hostile, refusedBy, rubbish, settled, virtualTime } from './support.ts'
+
+virtualTime()
 
 const clock = testClock()
 /** Never opens: each test hands it failures. */
