@@ -1,6 +1,7 @@
+import { HoldfastError, isRefusal } from './errors.ts'
 import { type Guard, isPending, isPermit, type Permit, type Refusal } from './guard.ts'
 import type { Policy } from './handler.ts'
-import { checkName, fits, invalidOption } from './options.ts'
+import { checkName, fits, invalidOption, show } from './options.ts'
 import { makePolicy } from './policy.ts'
 import { clock } from './rules.ts'
 
@@ -26,12 +27,14 @@ export function guard(own: Guard): Policy {
 
 /** What a user's guard does against its promise (throws, rejects, answers with nothing) is a refusal: the guards around it stay balanced. */
 function sheltered(own: Guard, owner: string): Guard {
+  const broken = (what: string, given: unknown): Refusal =>
+    new HoldfastError('INVALID_OPTIONS', `${owner}: enter ${what} ${show(given)}`, { effect: 'none', retry: 'never', cause: given })
   const checked = (entry: Permit | Refusal): Permit | Refusal => {
-    if (typeof entry === 'object' && entry !== null && (isPermit(entry) || entry instanceof Error)) return entry
-    return invalidOption(owner, 'what enter answers', 'a permit or a refusal', entry)
+    if (typeof entry === 'object' && entry !== null && (isPermit(entry) || entry instanceof HoldfastError)) return entry
+    return broken('must answer with a permit or a refusal, got', entry)
   }
-  const failed = (error: unknown): Refusal =>
-    (error instanceof Error ? error : invalidOption(owner, 'enter', 'a function that never throws', error)) as Refusal
+  // A refusal that is thrown in the place of being returned is one all the same.
+  const failed = (error: unknown): Refusal => (isRefusal(error) ? error : broken('must never throw, it threw', error))
   const enter: Guard['enter'] = (ctx, nowMs) => {
     try {
       const entry = own.enter(ctx, nowMs)

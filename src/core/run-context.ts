@@ -20,6 +20,7 @@ export type Noted = (input: unknown, begun: () => void) => unknown
 class Edge extends Waiting {
   /** Until the work begins, certainly nothing has happened: it waits for a slot, or between attempts that were turned away. */
   begun = false
+  answered = false
   constructor(
     readonly ctx: Ctx,
     readonly reject: (error: unknown) => void,
@@ -27,7 +28,13 @@ class Edge extends Waiting {
     super()
   }
   abortedBy(): void {
+    this.answered = true
     this.reject(abortedError(this.ctx, this.begun))
+  }
+  /** Called when the work begins. Where the caller has heard that nothing happened, nothing may: a wrapper that took its time comes too late. */
+  begins(): void {
+    if (this.answered && !this.begun) throw abortedError(this.ctx, false)
+    this.begun = true
   }
 }
 
@@ -92,10 +99,10 @@ function raced(call: Next, input: unknown, ctx: Ctx, own: boolean, noted: Noted)
       reject(error)
     }
     try {
-      const begun = (): void => {
-        edge.begun = true
-      }
-      const answer = call(noted(input, begun), ctx)
+      const answer = call(
+        noted(input, () => edge.begins()),
+        ctx,
+      )
       if (answer instanceof Promise) answer.then(fulfil, fail)
       else Promise.resolve(answer).then(fulfil, fail)
     } catch (error) {

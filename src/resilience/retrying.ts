@@ -120,7 +120,7 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
       const turnedAway = 'error' in failure && isRefusal(failure.error)
       if ('error' in failure && effectOf(failure.error) === 'unknown') unsure = failure
       delayMs = this.#delayMs(ctx, failure, turnedAway, attempt, startedMs, delayMs)
-      if (delayMs === undefined) return answered(failure, unsure)
+      if (delayMs === undefined) return answered(failure, unsure, ctx)
       if (delayMs > 0) await nap(delayMs, ctx, this.#settings.clock)
       if (ctx.aborted) throw abortedError(ctx, !turnedAway || unsure !== undefined)
       if (!turnedAway) attempt += 1
@@ -214,9 +214,10 @@ function withoutEndless(options: RetryOptions): RetryOptions {
   return elapsedMaxMs === undefined || elapsedMaxMs === Number.POSITIVE_INFINITY ? rest : options
 }
 
-function answered(failure: Failure, unsure: { readonly error: unknown } | undefined): unknown {
+function answered(failure: Failure, unsure: { readonly error: unknown } | undefined, ctx: Ctx): unknown {
   if (!('error' in failure)) return failure.value
-  throw unsure !== undefined && saysNothing(failure.error) ? unsure.error : failure.error
+  if (unsure === undefined || !saysNothing(failure.error)) throw failure.error
+  throw ctx.aborted ? abortedError(ctx, true) : unsure.error
 }
 
 /** That the last attempt was turned away or never sent is no news of those before it, whose effect is still unknown; a definite no is. */

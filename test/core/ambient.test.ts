@@ -5,7 +5,9 @@ import { createContext } from '../../src/core/create-context.ts'
 import { guard } from '../../src/core/guard-policy.ts'
 import { policies } from '../../src/core/policy.ts'
 import { bulkhead } from '../../src/resilience/bulkhead.ts'
-import { countedSignal, deferred, refusedBy, settled } from './support.ts'
+import { countedSignal, deferred, refusedBy, settled, virtualTime } from './support.ts'
+
+virtualTime()
 
 let former: typeof ambientSeat.storage
 beforeEach(() => {

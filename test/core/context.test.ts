@@ -9,7 +9,9 @@ import { bulkhead } from '../../src/resilience/bulkhead.ts'
 import { retry } from '../../src/resilience/retry.ts'
 import { timeout } from '../../src/resilience/timeout.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { inside, rubbish, thrownBy } from './support.ts'
+import { inside, rubbish, thrownBy, virtualTime } from './support.ts'
+
+virtualTime()
 
 const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), flags: 1 }
 const identity = { tenant: 'acme', keys: { host: 'a' }, trace, correlationId: 'c', causationId: 'd', values: new Map([['x', 1]]) }

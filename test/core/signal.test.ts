@@ -9,7 +9,9 @@ import { fallback } from '../../src/resilience/fallback.ts'
 import { retry } from '../../src/resilience/retry.ts'
 import { timeout } from '../../src/resilience/timeout.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { countedSignal, deferred, inside, refusedBy, settled } from './support.ts'
+import { countedSignal, deferred, inside, refusedBy, settled, virtualTime } from './support.ts'
+
+virtualTime()
 
 const permit = { leave: () => {} }
 const passes = guard({ name: 'g', enter: () => permit })

@@ -1,5 +1,7 @@
+import { afterEach, beforeEach } from 'vitest'
 import { type Ctx, isContext } from '../../src/core/ctx.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
+import { testClock } from '../../src/testing/test-clock.ts'
 
 /** A promise that the test settles. */
 export interface Deferred<T = unknown> {
@@ -123,3 +125,14 @@ export const rubbish: Array<[string, unknown]> = [
   ['a function', () => 3],
   ...hostile,
 ]
+
+/** Stops the default clock for every test of a file: nothing ends because the machine was busy. */
+export function virtualTime(): void {
+  let restore = (): void => {}
+  beforeEach(() => {
+    restore = testClock().install()
+  })
+  afterEach(() => {
+    restore()
+  })
+}

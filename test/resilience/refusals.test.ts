@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest'
-import { bulkhead, circuitBreaker, consecutive, createContext, HoldfastError, policies, retry, timeout } from '../../src/index.ts'
+import {
+  bulkhead,
+  type Context,
+  circuitBreaker,
+  consecutive,
+  createContext,
+  HoldfastError,
+  policies,
+  retry,
+  timeout,
+} from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
 import { boom, codeOf, deferred, errorOf } from './support.ts'
 
@@ -26,8 +36,9 @@ test('an open breaker refuses with one error per open period, without a stack, w
   const second = errorOf(await breaker.tryRun(boom))
   expect(second).not.toBe(first)
   expect(second.retryAfterMs).toBe(2_000)
-  expect(first.retryAfterMs).toBe(0)
-  expect({ ...second }.retryAfterMs).toBe(2_000)
+  await clock.advance(500)
+  expect([first.retryAfterMs, second.retryAfterMs]).toEqual([0, 1_500])
+  expect({ ...second }.retryAfterMs).toBe(1_500)
 })
 
 test('tryRun on an open breaker answers with an outcome, and the task is not run', async () => {
@@ -119,6 +130,30 @@ test('whoever waits in a bulkhead hears which patience ended, and that nothing h
   } finally {
     uninstall()
   }
+})
+
+test('a handler that waits in a bulkhead hears it from the bulkhead itself', async () => {
+  const clock = testClock()
+  const slots = bulkhead({ name: 'reports', concurrent: 1, queued: 5 })
+  const guarded = slots(async () => boom())
+  void slots.run(() => new Promise(() => {}))
+  const outcomeOf = (context: Context) => guarded(undefined, context).catch((error: unknown) => error)
+  const controller = new AbortController()
+  const aborted = outcomeOf(createContext({ signal: controller.signal }))
+  const dead = outcomeOf(createContext({ timeoutMs: 20, clock }))
+  expect(slots.waiting).toBe(2)
+  controller.abort('closed the page')
+  expect(await aborted).toMatchObject({
+    code: 'ABORTED',
+    effect: 'none',
+    retry: 'never',
+    cause: 'closed the page',
+    message: 'the caller gave up while waiting in reports',
+  })
+  await clock.advance(20)
+  expect(await dead).toMatchObject({ code: 'DEADLINE', effect: 'none', message: 'the deadline has passed; still waiting in reports' })
+  expect(await outcomeOf(createContext({ signal: controller.signal }))).toMatchObject({ code: 'ABORTED', effect: 'none' })
+  expect(slots.waiting).toBe(0)
 })
 
 test('a signal that is already aborted runs nothing, takes no slot and counts for no breaker', async () => {

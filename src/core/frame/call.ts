@@ -141,6 +141,7 @@ export class Call extends Ctx implements Due, RacingCall {
     const nowMs = this.frame.timedLeave ? this.frame.clock.nowMs() : 0
     for (let i = told - 1; i >= 0; i--) this.permits[i]?.leave(false, error, this.enteredMsOf(i), nowMs)
     this.left = told
+    this.frame.racer?.disarm(this)
     this.parent?.held(1)
     this.fail(error)
   }
