@@ -272,7 +272,7 @@ test('tryRun says of a refusal that nothing happened, of a failure what it admit
     ok: true,
     value: { ok: false, error: 1, effect: 'none' },
   })
-  expect(await fallback('b').tryRun(() => Promise.reject(1))).toEqual({ ok: true, value: 'b' })
+  expect(await fallback('b').tryRun(() => Promise.reject(1))).toEqual({ ok: true, value: 'b', source: 'fallback' })
 })
 
 describe('the idempotency key', () => {
