@@ -47,7 +47,7 @@ export interface Guard {
   readonly keeps?: boolean
   /** May answer in the work's place (timeout). Guards made by users do not. */
   readonly races?: boolean
-  /** Absent: the default clock. Guards on different clocks are not fused. */
+  /** Absent: the default clock, if it is `timed`; else it does not matter. Guards on different clocks are not fused. */
   readonly clock?: Clock
   /** Never throws; returns a promise only where the call has to wait. The promise never rejects: it resolves to a refusal. */
   enter(ctx: GuardContext, nowMs: number): Permit | Refusal | Promise<Permit | Refusal>

@@ -42,7 +42,7 @@ export const text = (absent: string, max = 200): Rule<string> => ({
   absent,
 })
 
-export const oneOf = <const T extends string>(values: readonly T[], absent: T): Rule<T> => ({
+export const oneOf = <const T extends string>(values: readonly T[], absent: NoInfer<T>): Rule<T> => ({
   must: `one of ${values.map((value) => `'${value}'`).join(', ')}`,
   fits: (value) => (values as readonly unknown[]).includes(value),
   absent,

@@ -170,7 +170,7 @@ export class Consumer {
     const message = headOf(delivery.message)
     this.#settle(held, kept ? { as: 'dead', delivery, reason } : { as: 'ack', delivery })
     this.#host.logger.warn(
-      { ...message, group, reason: reason.code, attempts: reason.attempts },
+      { ...message, group, reason: reason.code, attempts: reason.attempts, error: reason.message },
       kept ? 'message became a dead letter' : 'message was dropped',
     )
     this.#host.tell('dead', { message, group, reason, kept })

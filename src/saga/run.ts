@@ -51,6 +51,8 @@ export class SagaRun {
   #draining = false
   #refusals = 0
   #refusedSinceMs = 0
+  /** What parked it, with its stack, which the journal does not keep. */
+  #parkedBy: unknown
 
   /** `seq`: that of the last record, which `progress` includes. */
   constructor(site: RunSite, plan: SagaPlan, id: string, tenure: Tenure, progress: Progress, seq: number) {
@@ -166,6 +168,7 @@ export class SagaRun {
     if (decision.do !== 'wait') this.#refusals = 0
     switch (decision.do) {
       case 'park':
+        this.#parkedBy = error
         this.note('stuck', step.name, { reason: decision.reason, error: storeError(error) })
         return true
       case 'fail':
@@ -193,8 +196,19 @@ export class SagaRun {
       const value = output(this.progress.values)
       this.note('done', null, value === undefined ? {} : { output: JSON.parse(toJson(`saga ${name}: what returns() gave`, value)) })
     } catch (error) {
+      this.#parkedBy = error
       this.note('stuck', null, { reason: 'returns() failed', error: storeError(error) })
     }
+  }
+
+  /** Nothing else tells an operator that a saga waits for one. */
+  #logStuck(entries: readonly Entry[]): void {
+    for (const { kind, step, data } of entries)
+      if (kind === 'stuck')
+        this.#site.logger.error(
+          { saga: this.plan.name, id: this.id, step, reason: data.reason, err: this.#parkedBy },
+          'a saga is stuck; it waits for sagas.retry() or sagas.skip()',
+        )
   }
 
   async #write(): Promise<boolean> {
@@ -208,6 +222,7 @@ export class SagaRun {
       this.#seq += records.length
       this.#durable = state
       this.#site.durable(this, entries)
+      this.#logStuck(entries)
       return true
     }
     this.drop()

@@ -22,6 +22,8 @@ export interface GuardPlan {
   readonly keeps: boolean
   readonly timed: boolean | 'leave'
   readonly otherClock: boolean
+  /** Where it is not timed: it has no clock at all. */
+  readonly timeless: boolean
   readonly answer: 'permit' | 'refusal'
   /** Undefined: it answers at once. */
   readonly waitMs: number | undefined
@@ -66,6 +68,7 @@ const guardPlan: fc.Arbitrary<GuardPlan> = fc.record({
   keeps: fc.boolean(),
   timed: fc.constantFrom(true, false, 'leave' as const),
   otherClock: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.boolean()),
+  timeless: fc.boolean(),
   answer: fc.oneof({ weight: 5, arbitrary: fc.constant('permit' as const) }, fc.constant('refusal' as const)),
   waitMs: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, ms(30, 0.01)),
   listens: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, fc.constant(false)),
@@ -148,7 +151,7 @@ function probe(plan: GuardPlan, at: number, seen: Recorder, clock: Clock): Guard
     name: `g${at}`,
     timed: plan.timed,
     keeps: plan.keeps,
-    clock,
+    ...(plan.timed === false && plan.timeless ? {} : { clock }),
     enter(ctx: GuardContext) {
       seen.note(at, 'enter')
       if (plan.waitMs === undefined) return answer()

@@ -79,6 +79,8 @@ export function gate<T = void>(): { readonly opened: Promise<T>; open(value: T):
     open = resolve
     fail = reject
   })
+  // A gate may fail before anybody stands at it.
+  opened.catch(() => {})
   return { opened, open: (value) => open(value), fail: (error) => fail(error) }
 }
 

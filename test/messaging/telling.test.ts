@@ -66,7 +66,11 @@ test('logs dead letters and handlers that were left behind, without the data', a
   await clock.advance(10)
   await stopping
   expect(lines).toMatchObject([
-    ['warn', { name: OrderPlaced.name, group: 'billing', reason: 'failed', attempts: 1 }, 'message became a dead letter'],
+    [
+      'warn',
+      { name: OrderPlaced.name, group: 'billing', reason: 'failed', attempts: 1, error: 'attempt 1 of 1 failed: x' },
+      'message became a dead letter',
+    ],
     ['warn', { group: 'billing', running: 1 }, 'handlers did not end in time; their messages will come again'],
   ])
   expect(JSON.stringify(lines)).not.toContain('4711')

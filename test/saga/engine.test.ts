@@ -254,6 +254,37 @@ describe('start', () => {
   })
 })
 
+describe('a saga that is stuck', () => {
+  const stuckOnce = async (step: 'p' | null, run: () => Promise<number>, output: () => number) => {
+    const lines: unknown[] = []
+    const other = (): void => {}
+    const logger = { debug: other, info: other, warn: other, error: (...line: unknown[]) => void lines.push(line) }
+    const { process, settle } = world()
+    const flow = saga('flow', { version: 1, input: Order })
+      .pivot('p', { run, retry: { attempts: 1 } })
+      .returns(output)
+    const engine = await process([flow], { logger })
+    await settle(errorOf((await engine.sagas.start(flow, order, { id: 's' })).result()))
+    expect(lines).toEqual([
+      [
+        { saga: 'flow', id: 's', step, reason: expect.stringMatching(/./), err: expect.objectContaining({ message: 'boom' }) },
+        'a saga is stuck; it waits for sagas.retry() or sagas.skip()',
+      ],
+    ])
+  }
+  const boom = (): never => {
+    throw new Error('boom')
+  }
+
+  test('is logged with the step and what it threw', () =>
+    stuckOnce(
+      'p',
+      async () => boom(),
+      () => 1,
+    ))
+  test('is logged where returns() failed', () => stuckOnce(null, async () => 1, boom))
+})
+
 describe('an engine', () => {
   test.each<[string, RegExp, Partial<Record<keyof SagaEngineOptions, unknown>> & { unknown?: unknown }]>([
     ['a definition that saga() did not make', /each of definitions must be made by saga/, { definitions: [{}] }],

@@ -1,4 +1,4 @@
-import { defaultClock } from '../clock.ts'
+import { type Clock, defaultClock } from '../clock.ts'
 import type { Guard } from '../guard.ts'
 import { metaOn } from '../meta.ts'
 import { plainFrame } from './plain-frame.ts'
@@ -9,7 +9,7 @@ import type { Next, Racer, Rescue } from './types.ts'
 /** Runs `next` inside consecutive guards, outermost first, in one async frame. */
 export function frame(guards: readonly Guard[], next: Next, rescue: Rescue | null): Next {
   const racerAt = guards.findIndex((guard) => guard.races === true)
-  const clock = guards[0]?.clock ?? defaultClock
+  const clock = clockOf(guards) ?? defaultClock
   const shape = {
     guards,
     timed: guards.some((guard) => guard.timed === true || guard.timed === 'enter'),
@@ -25,7 +25,15 @@ export function frame(guards: readonly Guard[], next: Next, rescue: Rescue | nul
   return guards.length === 1 ? singleFrame(shape, next) : plainFrame(shape, next)
 }
 
+/** The clock that guards ask for; undefined where none of them cares what time it is. */
+const clockOf = (guards: readonly Guard[]): Clock | undefined => {
+  for (const { clock, timed } of guards) if (clock !== undefined || (timed ?? false) !== false) return clock ?? defaultClock
+  return undefined
+}
+
+const onOneClock = (outer: Clock | undefined, inner: Clock | undefined): boolean =>
+  outer === undefined || inner === undefined || outer === inner
+
 /** Whether a guard may join the frame of the guards inside it: one clock, at most one racer. */
 export const fuses = (outer: Guard, inner: readonly Guard[]): boolean =>
-  (outer.clock ?? defaultClock) === (inner[0]?.clock ?? defaultClock) &&
-  !(outer.races === true && inner.some((guard) => guard.races === true))
+  onOneClock(clockOf([outer]), clockOf(inner)) && !(outer.races === true && inner.some((guard) => guard.races === true))

@@ -1,3 +1,5 @@
+import { stderr } from 'node:process'
+import { inspect } from 'node:util'
 import { checkOptions } from '../../core/options.ts'
 import { fn, oneOf } from '../../core/rules.ts'
 import { answerJson, type Next, type ResponseSlice } from './http.ts'
@@ -9,11 +11,13 @@ export interface ProblemDetailsOptions {
    * left to the next error handler.
    */
   readonly unknown?: 'answer' | 'pass'
-  /** Told of each error answered with 500: it shows nowhere else. */
+  /** Told of each error answered with 500, which shows nowhere else. Default: it is written to stderr, as Express does. */
   readonly onUnknown?: (error: unknown, req: object) => void
 }
 
-const rules = { unknown: oneOf(['answer', 'pass'], 'answer'), onUnknown: fn((_error: unknown, _req: object): void => {}) }
+const toStderr = (error: unknown, _req: object): void => void stderr.write(`${inspect(error)}\n`)
+
+const rules = { unknown: oneOf(['answer', 'pass'], 'answer'), onUnknown: fn(toStderr) }
 
 /**
  * The error handler that answers with `application/problem+json`. It stands last.
@@ -32,7 +36,7 @@ const rules = { unknown: oneOf(['answer', 'pass'], 'answer'), onUnknown: fn((_er
  *
  * @param options
  * - `unknown`: `'answer'` (default) or `'pass'`.
- * - `onUnknown`: told of each error answered with 500; default nobody is.
+ * - `onUnknown`: told of each error answered with 500; by default it is written to stderr, as Express does; `() => {}` is silence.
  * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) at construction.
  * @example
  * ```ts

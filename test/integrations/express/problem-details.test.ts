@@ -1,5 +1,5 @@
 import express from 'express'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { toJson } from '../../../src/core/json.ts'
 import { parse, type Schema } from '../../../src/core/schema.ts'
 import { bulkhead, circuitBreaker, consecutive, declined, failed, HoldfastError, timeout } from '../../../src/index.ts'
@@ -7,7 +7,9 @@ import { problemDetails } from '../../../src/integrations/express/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { serve } from './app.ts'
 
-async function answerTo(work: () => unknown, handler = problemDetails()) {
+const silent = () => problemDetails({ onUnknown: () => {} })
+
+async function answerTo(work: () => unknown, handler = silent()) {
   const url = await serve((app) => {
     app.get('/', async () => void (await work()))
     app.use(handler)
@@ -143,6 +145,18 @@ describe('an error it does not know', () => {
     const told: unknown[] = []
     await answerTo(secret, problemDetails({ onUnknown: (error) => told.push(error) }))
     expect(told).toEqual([expect.objectContaining({ message: 'password=hunter2' })])
+  })
+
+  test('is written to stderr where nobody is told', async () => {
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    try {
+      await answerTo(() => Promise.reject(declined('no')), problemDetails())
+      expect(written).not.toHaveBeenCalled()
+      await answerTo(secret, problemDetails())
+      expect(written.mock.calls).toEqual([[expect.stringMatching(/^Error: password=hunter2\n +at .*\n$/s)]])
+    } finally {
+      written.mockRestore()
+    }
   })
 
   test('goes to the next error handler where asked', async () => {
