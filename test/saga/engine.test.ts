@@ -174,9 +174,21 @@ describe('start', () => {
       ...refused,
     })
     expect(await errorOf(start(trip(), order, { id: 'x' }))).toMatchObject({ code: 'NOT_REGISTERED', ...refused })
-    expect(await errorOf(start(undefined as never, order as never, { id: 'x' }))).toMatchObject({ code: 'NOT_REGISTERED', ...refused })
-    expect(await errorOf(start(flow, order, { id: '' }))).toMatchObject({ code: 'INVALID_OPTIONS', ...refused })
-    expect(await errorOf(start(flow, order, { id: '\udc00' }))).toMatchObject({ code: 'INVALID_OPTIONS', ...refused })
+    for (const [none, shown] of [
+      ['x', '"x"'],
+      [undefined, 'undefined'],
+    ])
+      expect(await errorOf(start(none as never, order as never, { id: 'x' }))).toMatchObject({
+        code: 'INVALID_OPTIONS',
+        message: `start: its first argument must be a saga made by saga(…).returns(…), got ${shown}`,
+        ...refused,
+      })
+    for (const options of [{ id: '' }, { id: '\udc00' }, { id: undefined }, {}, undefined])
+      expect(await errorOf(start(flow, order, options as never))).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringMatching(/^saga trip: start: id must be a text of 1 to 200 characters without lone surrogates, got /),
+        ...refused,
+      })
     expect(await errorOf(start(flow, order, { id: 'x', idd: 1 } as never))).toMatchObject({ code: 'INVALID_OPTIONS', ...refused })
     expect(store.sagas.size).toBe(0)
   })
