@@ -3,7 +3,9 @@ import { show } from '../core/options.ts'
 
 const never = { effect: 'none', retry: 'never' } as const
 
-export const notStarted = (why = 'the saga engine is not started'): HoldfastError => refusal('NOT_STARTED', why)
+const NOT_STARTED = 'the sagas are not started: await hf.start() first (engine.start() where there is no hf)'
+
+export const notStarted = (why = NOT_STARTED): HoldfastError => refusal('NOT_STARTED', why)
 
 export const notRegistered = (name: string, known: readonly string[]): HoldfastError =>
   new HoldfastError(

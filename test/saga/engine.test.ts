@@ -198,7 +198,11 @@ describe('start', () => {
     const flow = trip()
     const engine = await process([flow])
     await engine.stop({ drainMs: 0 })
-    expect(await errorOf(engine.sagas.start(flow, order, { id: 'x' }))).toMatchObject({ code: 'NOT_STARTED', effect: 'none' })
+    expect(await errorOf(engine.sagas.start(flow, order, { id: 'x' }))).toMatchObject({
+      code: 'NOT_STARTED',
+      effect: 'none',
+      message: expect.stringContaining('the sagas are not started: await hf.start() first'),
+    })
     await engine.start()
     await (await engine.sagas.start(flow, order, { id: 'x' })).result()
   })
@@ -299,7 +303,11 @@ describe('a saga that is stuck', () => {
 
 describe('an engine', () => {
   test.each<[string, RegExp, Partial<Record<keyof SagaEngineOptions, unknown>> & { unknown?: unknown }]>([
-    ['a definition that saga() did not make', /each of definitions must be made by saga/, { definitions: [{}] }],
+    [
+      'a definition that saga() did not make',
+      /sagaEngine: definitions: each must be made by saga\(…\)\.returns\(…\), got an object with no keys$/,
+      { definitions: [{}] },
+    ],
     ['shards beyond its range', /shards must be a whole number from 1 to 4096, got 0/, { shards: 0 }],
     ['a short lease', /leaseMs must be .* at least 100, got 5/, { leaseMs: 5 }],
     ['a journal that is none', /sagaEngine: journal must be a saga journal/, { journal: {} }],
@@ -311,7 +319,11 @@ describe('an engine', () => {
   })
 
   test('refuses two definitions of one name', async () => {
-    await expect(world().process([trip(), trip()])).rejects.toMatchObject({ code: 'NAME_REUSED', effect: 'none' })
+    await expect(world().process([trip(), trip()])).rejects.toMatchObject({
+      code: 'NAME_REUSED',
+      effect: 'none',
+      message: expect.stringContaining('sagaEngine: definitions: two sagas are named trip;'),
+    })
   })
 
   test('may be started twice and stopped twice, and stopped before it is started', async () => {
