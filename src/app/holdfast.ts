@@ -8,6 +8,7 @@ import { type Logger, silentLogger } from '../ports/logger.ts'
 import type { Part } from '../ports/part.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Transport } from '../ports/transport.ts'
+import { checkDefinitions } from '../saga/engine-options.ts'
 import { type SagaDefinition, type SagaEngine, sagaEngine } from '../saga/index.ts'
 import { type Health, healthOf, works } from './health.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -113,6 +114,7 @@ const rules = {
 export function holdfast(options: HoldfastOptions): Holdfast {
   const { service, storage, transport, sagas, subscriptions, ambient, clock, logger } = checkOptions('holdfast', options, rules)
   if (typeof storage.sagaJournal?.append !== 'function') throw invalidOption('holdfast', 'storage', 'a storage that keeps sagas', storage)
+  checkDefinitions('holdfast: sagas', sagas)
   const bus = eventBus({ transport: transport ?? memoryTransport({ clock }), subscriptions, service, clock, logger })
   const engine = sagaEngine({ journal: storage.sagaJournal, definitions: sagas, service, clock, logger })
   const parts = [bus, engine]

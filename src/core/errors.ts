@@ -120,6 +120,9 @@ export interface VerdictOptions {
   readonly cause?: unknown
 }
 
+/** They are called where something is failing already: a missing message must not hide the verdict. */
+const textOr = (word: string, message: unknown): string => (typeof message === 'string' && message !== '' ? message : word)
+
 /**
  * A business "no": nothing happened and trying again cannot help (`DECLINED`, effect none, retry never). No undo, no retry, breakers
  * ignore it, a message goes to the dead letters at once, HTTP answers 409.
@@ -130,8 +133,8 @@ export interface VerdictOptions {
  * ```
  */
 export const declined = (message: string, options: VerdictOptions = {}): HoldfastError =>
-  new HoldfastError('DECLINED', message, { ...options, effect: 'none', retry: 'never' })
+  new HoldfastError('DECLINED', textOr('declined', message), { ...options, effect: 'none', retry: 'never' })
 
 /** Something may have happened, and trying again cannot help (`FAILED`, effect unknown, retry never): undo, do not retry. */
 export const failed = (message: string, options: VerdictOptions = {}): HoldfastError =>
-  new HoldfastError('FAILED', message, { ...options, effect: 'unknown', retry: 'never' })
+  new HoldfastError('FAILED', textOr('failed', message), { ...options, effect: 'unknown', retry: 'never' })

@@ -140,7 +140,8 @@ export class RunningBus implements EventBus {
   }
 }
 
-const notStarted = (): HoldfastError => refusal('NOT_STARTED', 'the bus is not started: call start() first')
+const notStarted = (): HoldfastError =>
+  refusal('NOT_STARTED', 'the bus is not started: await hf.start() first (bus.start() where there is no hf)')
 
 /** Waits for the work, but no longer. */
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {

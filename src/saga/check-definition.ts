@@ -54,7 +54,7 @@ export function checkStep(saga: string, as: 'step' | 'pivot', name: unknown, def
 function kindOf(owner: string, as: 'step' | 'pivot', before: readonly Step[], undo: unknown, readOnly: boolean): StepKind {
   const pivot = before.find((step) => step.kind === 'pivot')
   if (as === 'pivot') {
-    if (pivot !== undefined) throw invalidOption(owner, 'pivot', `the only one (${pivot.name} is one already)`, 'a second one')
+    if (pivot !== undefined) throw secondPivot(owner, pivot.name)
     if (readOnly) throw invalidOption(owner, 'readOnly', 'absent: from a pivot there is no way back because it changes something', readOnly)
     if (undo !== undefined) throw invalidOption(owner, 'undo', 'absent: there is no way back from a pivot', undo)
     return 'pivot'
@@ -85,6 +85,13 @@ function repeats(owner: string, policy: Policy): boolean {
     throw invalidOption(owner, 'policy', stepRules.policy.must, policy)
   }
 }
+
+const secondPivot = (owner: string, first: string): HoldfastError =>
+  new HoldfastError('INVALID_OPTIONS', `${owner}: a saga has one pivot, and ${first} is it`, {
+    effect: 'none',
+    retry: 'never',
+    details: { owner, first },
+  })
 
 const retriesTwice = (owner: string): HoldfastError =>
   new HoldfastError('RETRIES_TWICE', `${owner}: policy must not contain a retry, because the step retries itself; use its retry option`, {

@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock.ts'
 import { HoldfastError } from '../core/errors.ts'
-import { checkOptions, invalidOption } from '../core/options.ts'
+import { checkOptions, show } from '../core/options.ts'
 import { any, clock, durationMs, optional, random, required, text, whole } from '../core/rules.ts'
 import { type Logger, silentLogger } from '../ports/logger.ts'
 import type { SagaJournal } from '../ports/saga-journal.ts'
 import { type RetryOptions, retryPlan } from '../resilience/retry-options.ts'
-import { partsOfSaga, type SagaDefinition } from './definition.ts'
+import { partsOfSaga, type SagaDefinition, type SagaParts } from './definition.ts'
 import { type SagaPlan, sagaPlan } from './plan.ts'
 
 export interface SagaEngineOptions {
@@ -77,20 +77,45 @@ const rules = {
 /** @throws {HoldfastError} `INVALID_OPTIONS`, `NAME_REUSED` (effect none). */
 export function checkEngineOptions(options: unknown): { readonly settings: EngineSettings; readonly plans: ReadonlyMap<string, SagaPlan> } {
   const { definitions, random, undoRetry, ...settings } = checkOptions('sagaEngine', options, rules)
+  checkDefinitions('sagaEngine: definitions', definitions)
   retryPlan('sagaEngine: undoRetry', undoRetry)
   const plans = new Map<string, SagaPlan>()
   for (const definition of definitions) {
-    const parts = partsOfSaga(definition)
-    if (parts === undefined) throw invalidOption('sagaEngine', 'each of definitions', 'made by saga(…).returns(…)', definition)
-    const plan = sagaPlan(definition as SagaDefinition<unknown, unknown>, parts, { random, undoRetry })
-    if (plans.has(plan.name)) throw registeredTwice(plan.name)
+    const plan = sagaPlan(definition, partsOfSaga(definition) as SagaParts, { random, undoRetry })
     plans.set(plan.name, plan)
   }
   return { settings, plans }
 }
 
-const registeredTwice = (name: string): HoldfastError =>
-  new HoldfastError('NAME_REUSED', `sagaEngine: definitions has two sagas named ${name}; their names are unique`, {
+/**
+ * Refuses what `saga()` did not make, and two of one name; `owner` is what the user wrote them into.
+ *
+ * @throws {HoldfastError} `INVALID_OPTIONS`, `NAME_REUSED` (effect none).
+ */
+export function checkDefinitions(
+  owner: string,
+  definitions: readonly unknown[],
+): asserts definitions is readonly SagaDefinition<unknown, unknown>[] {
+  const names = new Set<string>()
+  for (const definition of definitions) {
+    if (partsOfSaga(definition) === undefined) throw noDefinition(owner, definition)
+    const { name } = definition as SagaDefinition<unknown, unknown>
+    if (names.has(name)) throw namedTwice(owner, name)
+    names.add(name)
+  }
+}
+
+function noDefinition(owner: string, given: unknown): HoldfastError {
+  const hint = typeof given === 'function' ? '; call it with its dependencies first' : ''
+  return new HoldfastError('INVALID_OPTIONS', `${owner}: each must be made by saga(…).returns(…), got ${show(given)}${hint}`, {
+    effect: 'none',
+    retry: 'never',
+    details: { owner, given },
+  })
+}
+
+const namedTwice = (owner: string, name: string): HoldfastError =>
+  new HoldfastError('NAME_REUSED', `${owner}: two sagas are named ${name}; their names are unique`, {
     effect: 'none',
     retry: 'never',
     details: { name },

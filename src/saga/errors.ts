@@ -1,8 +1,11 @@
 import { HoldfastError, refusal } from '../core/errors.ts'
+import { show } from '../core/options.ts'
 
 const never = { effect: 'none', retry: 'never' } as const
 
-export const notStarted = (why = 'the saga engine is not started'): HoldfastError => refusal('NOT_STARTED', why)
+const NOT_STARTED = 'the sagas are not started: await hf.start() first (engine.start() where there is no hf)'
+
+export const notStarted = (why = NOT_STARTED): HoldfastError => refusal('NOT_STARTED', why)
 
 export const notRegistered = (name: string, known: readonly string[]): HoldfastError =>
   new HoldfastError(
@@ -12,6 +15,18 @@ export const notRegistered = (name: string, known: readonly string[]): HoldfastE
       : `saga ${name} is not registered (registered: ${known.join(', ') || 'none'})`,
     { ...never, details: { name } },
   )
+
+export const noDefinition = (verb: string, given: unknown): HoldfastError =>
+  new HoldfastError('INVALID_OPTIONS', `${verb}: its first argument must be a saga made by saga(…).returns(…), got ${show(given)}`, {
+    ...never,
+    details: { owner: verb, option: 'definition', given },
+  })
+
+export const badId = (owner: string, must: string, given: unknown): HoldfastError =>
+  new HoldfastError('INVALID_INPUT', `${owner}: id must be ${must}, got ${show(given)}`, {
+    ...never,
+    details: { issues: [{ path: 'id', message: `must be ${must}` }] },
+  })
 
 export const notFound = (name: string, id: string): HoldfastError =>
   new HoldfastError('SAGA_NOT_FOUND', `there is no saga ${name} with the id ${JSON.stringify(id)}`, {

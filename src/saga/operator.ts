@@ -52,7 +52,12 @@ export class Operator {
       const step = plan.steps.find(({ name }) => name === open?.step)
       if (open === null || step === undefined) throw refusedNow(plan.name, id, 'skipped', 'it is not stuck at a step')
       if (step.kind === 'pivot')
-        throw refusedNow(plan.name, id, 'skipped', `whether its pivot ${step.name} took effect has to be found out`)
+        throw refusedNow(
+          plan.name,
+          id,
+          'skipped',
+          `whether its pivot ${step.name} took effect has to be found out: retry() asks it again with the same idempotency key`,
+        )
       note('skipped', step.name, { reason })
     })
   }

@@ -5,8 +5,8 @@ import { any, optional, required, text } from '../core/rules.ts'
 import type { SagaFilter, SagaHead } from '../ports/saga-journal.ts'
 import { prepareBirth } from './birth.ts'
 import { isName } from './check-definition.ts'
-import type { SagaDefinition } from './definition.ts'
-import { notRegistered } from './errors.ts'
+import { partsOfSaga, type SagaDefinition } from './definition.ts'
+import { badId, noDefinition, notRegistered } from './errors.ts'
 import { Handle, isReason, type SagaHandle } from './handle.ts'
 import type { Live } from './live.ts'
 import type { SagaPlan } from './plan.ts'
@@ -29,7 +29,7 @@ export interface Sagas extends Events<SagaEvents> {
    *
    * The same id with the same input is the same saga, running or ended: it never runs again. Ids are kept as long as the journal is.
    *
-   * @throws {HoldfastError} with effect none: `INVALID_INPUT`, `NOT_JSON`, `NOT_REGISTERED`, `NOT_STARTED`, `SAGA_ID_REUSED` (another
+   * @throws {HoldfastError} with effect none: `INVALID_INPUT` (the input or the id), `NOT_JSON`, `NOT_REGISTERED`, `NOT_STARTED`, `SAGA_ID_REUSED` (another
    * input, or another saga), `INVALID_OPTIONS`, `BULKHEAD_FULL` (retry later: 10,000
    * are waiting to be written). `ABORTED`, `DEADLINE`, `STORAGE_UNAVAILABLE` (effect unknown)
    * when the context ended, or the engine stopped, before the journal answered: start again with the same id.
@@ -59,10 +59,16 @@ const MUST_ID = 'a text of 1 to 200 characters without lone surrogates'
 const isContext = (value: unknown): boolean => typeof value === 'object' && value !== null && 'keys' in value && 'signal' in value
 
 const startRules = {
-  id: required(any<string>(MUST_ID, isName, '')),
+  id: any<unknown>(MUST_ID, () => true, undefined),
   context: optional(any<Context>('a context', isContext, undefined as never)),
   idempotencyKey: optional(text('')),
 }
+/** An id mostly comes with a request, so an unfit one is the caller's mistake, not the program's. */
+function idOf(owner: string, given: unknown): string {
+  if (!isName(given)) throw badId(owner, MUST_ID, given)
+  return given
+}
+
 const reasonRule = any<string>('a text of 1 to 2,000 characters', isReason, '')
 
 /** The verbs, over whichever engine is live; `live` throws `NOT_STARTED` where none is. */
@@ -80,8 +86,11 @@ export class SagaVerbs implements Sagas {
   }
 
   async start<I, O>(definition: SagaDefinition<I, O>, input: I, options: SagaStartOptions): Promise<SagaHandle<O>> {
+    if (partsOfSaga(definition) === undefined) throw noDefinition('start', definition)
     const plan = this.#planOf(definition)
-    const { id, context, idempotencyKey } = checkOptions(`saga ${plan.name}: start`, options, startRules)
+    const owner = `saga ${plan.name}: start`
+    const { context, idempotencyKey, ...given } = checkOptions(owner, options, startRules)
+    const id = idOf(owner, given.id)
     const live = this.#live()
     live.checkIntake()
     const { clock, shards } = live.settings
@@ -108,7 +117,7 @@ export class SagaVerbs implements Sagas {
   }
 
   async skip(id: string, reason: string): Promise<void> {
-    checkOptions('sagas: skip', { id, reason }, { id: startRules.id, reason: required(reasonRule) })
+    checkOptions('sagas: skip', { id, reason }, { id: required(any<string>(MUST_ID, isName, '')), reason: required(reasonRule) })
     await this.#live().operator.skip(id, reason)
   }
 

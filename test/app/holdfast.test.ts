@@ -40,7 +40,11 @@ describe('an application', () => {
   test('answers NOT_STARTED before its start and after its stop', async () => {
     const { hf, flow, log } = setUp()
     const refused = async (): Promise<void> => {
-      await expect(hf.bus.publish(OrderPlaced, order)).rejects.toMatchObject({ code: 'NOT_STARTED', effect: 'none' })
+      await expect(hf.bus.publish(OrderPlaced, order)).rejects.toMatchObject({
+        code: 'NOT_STARTED',
+        effect: 'none',
+        message: expect.stringContaining('the bus is not started: await hf.start() first') as string,
+      })
       await expect(hf.sagas.start(flow, order, { id: 'o1' })).rejects.toMatchObject({ code: 'NOT_STARTED', effect: 'none' })
     }
     await refused()
@@ -198,7 +202,16 @@ describe('refuses', () => {
     ],
     ['no service', { storage }, /service must be a text/],
     ['an unknown option', { service: 'shop', storage, saga: [] }, /unknown option saga \(did you mean sagas\?\)/],
-    ['sagas that are none', { service: 'shop', storage, sagas: [{}] }, /made by saga\(/],
+    [
+      'sagas that are none',
+      { service: 'shop', storage, sagas: [{}] },
+      /^holdfast: sagas: each must be made by saga\(…\)\.returns\(…\), got an object with no keys$/,
+    ],
+    [
+      'a saga that waits for its dependencies',
+      { service: 'shop', storage, sagas: [checkout] },
+      /got function checkout; call it with its dependencies first$/,
+    ],
     ['sagas that are no list', { service: 'shop', storage, sagas: flow }, /sagas must be a list of sagas/],
     ['subscriptions that are none', { service: 'shop', storage, subscriptions: [{}] }, /made by subscription\(\)/],
     ['a transport that is none', { service: 'shop', storage, transport: {} }, /transport must be a transport/],

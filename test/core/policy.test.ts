@@ -121,8 +121,14 @@ describe('policy()', () => {
       return second
     })
     const slots = bulkhead({ concurrent: 2 })
-    const task = vi.fn(() => slots.running)
+    const running: number[] = []
+    const task = vi.fn(async () => {
+      running.push(slots.running)
+      await settled()
+      return running.length
+    })
     expect(await policies(twice, slots, timeout({ timeoutMs: 5, clock: testClock() })).run(task)).toBe(2)
+    expect(running).toEqual([1, 2])
     expect([task.mock.calls.length, slots.running]).toEqual([2, 0])
   })
 

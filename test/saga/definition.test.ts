@@ -69,7 +69,7 @@ describe('a saga definition', () => {
     [
       'a second pivot',
       'INVALID_OPTIONS',
-      /pivot q: pivot must be the only one \(p is one already\)/,
+      /pivot q: a saga has one pivot, and p is it$/,
       () => order().pivot('p', { run }).pivot('q', { run }),
     ],
     [

@@ -174,9 +174,21 @@ describe('start', () => {
       ...refused,
     })
     expect(await errorOf(start(trip(), order, { id: 'x' }))).toMatchObject({ code: 'NOT_REGISTERED', ...refused })
-    expect(await errorOf(start(undefined as never, order as never, { id: 'x' }))).toMatchObject({ code: 'NOT_REGISTERED', ...refused })
-    expect(await errorOf(start(flow, order, { id: '' }))).toMatchObject({ code: 'INVALID_OPTIONS', ...refused })
-    expect(await errorOf(start(flow, order, { id: '\udc00' }))).toMatchObject({ code: 'INVALID_OPTIONS', ...refused })
+    for (const [none, shown] of [
+      ['x', '"x"'],
+      [undefined, 'undefined'],
+    ])
+      expect(await errorOf(start(none as never, order as never, { id: 'x' }))).toMatchObject({
+        code: 'INVALID_OPTIONS',
+        message: `start: its first argument must be a saga made by saga(…).returns(…), got ${shown}`,
+        ...refused,
+      })
+    for (const options of [{ id: '' }, { id: '\udc00' }, { id: undefined }, {}, undefined])
+      expect(await errorOf(start(flow, order, options as never))).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringMatching(/^saga trip: start: id must be a text of 1 to 200 characters without lone surrogates, got /),
+        ...refused,
+      })
     expect(await errorOf(start(flow, order, { id: 'x', idd: 1 } as never))).toMatchObject({ code: 'INVALID_OPTIONS', ...refused })
     expect(store.sagas.size).toBe(0)
   })
@@ -186,7 +198,11 @@ describe('start', () => {
     const flow = trip()
     const engine = await process([flow])
     await engine.stop({ drainMs: 0 })
-    expect(await errorOf(engine.sagas.start(flow, order, { id: 'x' }))).toMatchObject({ code: 'NOT_STARTED', effect: 'none' })
+    expect(await errorOf(engine.sagas.start(flow, order, { id: 'x' }))).toMatchObject({
+      code: 'NOT_STARTED',
+      effect: 'none',
+      message: expect.stringContaining('the sagas are not started: await hf.start() first'),
+    })
     await engine.start()
     await (await engine.sagas.start(flow, order, { id: 'x' })).result()
   })
@@ -287,7 +303,11 @@ describe('a saga that is stuck', () => {
 
 describe('an engine', () => {
   test.each<[string, RegExp, Partial<Record<keyof SagaEngineOptions, unknown>> & { unknown?: unknown }]>([
-    ['a definition that saga() did not make', /each of definitions must be made by saga/, { definitions: [{}] }],
+    [
+      'a definition that saga() did not make',
+      /sagaEngine: definitions: each must be made by saga\(…\)\.returns\(…\), got an object with no keys$/,
+      { definitions: [{}] },
+    ],
     ['shards beyond its range', /shards must be a whole number from 1 to 4096, got 0/, { shards: 0 }],
     ['a short lease', /leaseMs must be .* at least 100, got 5/, { leaseMs: 5 }],
     ['a journal that is none', /sagaEngine: journal must be a saga journal/, { journal: {} }],
@@ -299,7 +319,11 @@ describe('an engine', () => {
   })
 
   test('refuses two definitions of one name', async () => {
-    await expect(world().process([trip(), trip()])).rejects.toMatchObject({ code: 'NAME_REUSED', effect: 'none' })
+    await expect(world().process([trip(), trip()])).rejects.toMatchObject({
+      code: 'NAME_REUSED',
+      effect: 'none',
+      message: expect.stringContaining('sagaEngine: definitions: two sagas are named trip;'),
+    })
   })
 
   test('may be started twice and stopped twice, and stopped before it is started', async () => {

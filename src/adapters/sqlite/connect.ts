@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { asText, Connection } from './connection.ts'
 import { loadDriver, type SqliteDriver } from './drivers.ts'
-import { isLocked, storageError, unavailable } from './errors.ts'
+import { isFolder, isLocked, storageError, unavailable } from './errors.ts'
 import { checkFiles } from './schema.ts'
 import { isHandle, type OwnHandle, type SqliteHandle } from './slice.ts'
 
@@ -23,6 +23,7 @@ function own(open: () => OwnHandle, path: string): Connection {
   } catch (error) {
     const folder = dirname(path)
     if (!existsSync(folder)) throw unavailable(path, `the folder ${folder} does not exist`, { cause: error })
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw isFolder(path, error)
     throw storageError(error, path)
   }
   const connection = new Connection(handle, path, handle)

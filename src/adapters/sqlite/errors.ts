@@ -61,6 +61,11 @@ export function storageError(error: unknown, place: string, duringCommit = false
 export const locked = (place: string, reason: string, cause?: unknown): HoldfastError =>
   refusal('STORAGE_LOCKED', `${place} is locked: ${reason}`, { details: { place, reason }, cause })
 
+export const lockedFor = (place: string, lockedMaxMs: number): HoldfastError => {
+  const reason = `locked by another connection for ${lockedMaxMs} ms (lockedMaxMs)`
+  return refusal('STORAGE_LOCKED', `${place} has been ${reason}`, { details: { place, reason } })
+}
+
 /** What is stored there is left as it is. */
 export const corrupt = (place: string, reason: string, cause?: unknown): HoldfastError =>
   new HoldfastError('STORAGE_CORRUPT', `${place} cannot be used as a storage: ${reason}. Nothing in it was changed`, {
@@ -76,6 +81,14 @@ export const unavailable = (place: string, reason: string, options: HoldfastErro
     retry: 'later',
     details: { place, reason },
     ...options,
+  })
+
+export const isFolder = (place: string, cause: unknown): HoldfastError =>
+  new HoldfastError('STORAGE_UNAVAILABLE', `${place} is a folder, not a file`, {
+    effect: 'none',
+    retry: 'never',
+    details: { place, reason: 'a folder, not a file', sqlite: 'CANTOPEN' },
+    cause,
   })
 
 export const isLocked = (error: unknown): error is HoldfastError => error instanceof HoldfastError && error.code === 'STORAGE_LOCKED'

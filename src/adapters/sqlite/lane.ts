@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { aborted } from '../journal-shared/refusals.ts'
-import { isLocked, locked } from './errors.ts'
+import { isLocked, locked, lockedFor } from './errors.ts'
 
 /** How many calls wait at most; more are refused at once. */
 const WAITING_MAX = 1_000
@@ -50,7 +50,7 @@ export class Lane {
 
   #wait<T>(call: string, work: () => T, signal: AbortSignal | undefined, last: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const gaveUp = () => waiter.refuse(locked(this.#place, `by another connection for ${this.#lockedMaxMs} ms (lockedMaxMs)`))
+      const gaveUp = () => waiter.refuse(lockedFor(this.#place, this.#lockedMaxMs))
       const onAbort = () => waiter.refuse(aborted(call, signal as AbortSignal))
       const bound = last ? undefined : this.#clock.setTimer(gaveUp, this.#lockedMaxMs)
       const waiter: Waiter = {

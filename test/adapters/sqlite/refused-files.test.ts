@@ -142,7 +142,9 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
         mkdirSync(at('folder'))
         expect(await opening(at('folder'), driver)).toMatchObject({
           code: 'STORAGE_UNAVAILABLE',
+          message: `${at('folder')} is a folder, not a file`,
           effect: 'none',
+          retry: 'never',
           details: { sqlite: 'CANTOPEN' },
         })
         const missing = await opening(at('nowhere/saga.db'), driver)

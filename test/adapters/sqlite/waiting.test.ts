@@ -62,7 +62,12 @@ describeWith('libsql', 'while another connection writes', () => {
       await clock.advance(999)
       expect(append.outcome()).toBe('pending')
       await clock.advance(1)
-      expect(append.outcome()).toMatchObject({ code: 'STORAGE_LOCKED', effect: 'none', retry: 'later' })
+      expect(append.outcome()).toMatchObject({
+        code: 'STORAGE_LOCKED',
+        message: expect.stringMatching(/saga\.db has been locked by another connection for 1000 ms \(lockedMaxMs\)$/),
+        effect: 'none',
+        retry: 'later',
+      })
       expect(clock.pending).toBe(0)
       other.exec('commit')
       await clock.advance(1_000)

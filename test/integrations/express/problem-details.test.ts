@@ -72,6 +72,12 @@ describe('answers', () => {
     })
   })
 
+  test.each([undefined, '', 7])('a business no without words (%s) with 409 all the same', async (message) => {
+    const answer = await answerTo(() => Promise.reject(declined(message as never)))
+    expect([answer.status, JSON.parse(answer.body)]).toMatchObject([409, { detail: 'declined' }])
+    expect(failed(message as never)).toMatchObject({ code: 'FAILED', effect: 'unknown', message: 'failed' })
+  })
+
   test('invalid input with 400 and what is wrong where', async () => {
     const schema: Schema<unknown> = {
       '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'must be a number', path: ['items', 0] }] }) },
