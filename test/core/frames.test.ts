@@ -3,14 +3,14 @@ import { type Clock, defaultClock } from '../../src/core/clock.ts'
 import type { Context } from '../../src/core/context.ts'
 import { createContext } from '../../src/core/create-context.ts'
 import { declined, refusal } from '../../src/core/errors.ts'
-import { guard, guardPolicy } from '../../src/core/guard-policy.ts'
+import { guard } from '../../src/core/guard-policy.ts'
 import type { Policy } from '../../src/core/handler.ts'
 import { policies, policy } from '../../src/core/policy.ts'
 import { retry } from '../../src/resilience/retry.ts'
 import { timeout } from '../../src/resilience/timeout.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
 import { never, permitOf, probe, seen } from './probes.ts'
-import { countedSignal, deferred, inside, refusedBy, settled, virtualTime } from './support.ts'
+import { countedSignal, deferred, guardPolicy, inside, refusedBy, settled, virtualTime } from './support.ts'
 
 virtualTime()
 

@@ -2,7 +2,6 @@
 import { afterEach, beforeEach } from 'vitest'
 import { insertion } from '../../src/core/compose.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../../src/core/guard.ts'
-import { guardPolicy } from '../../src/core/guard-policy.ts'
 import type { Policy } from '../../src/core/handler.ts'
 
 /** What was told, in order; empty at the start of each test. */

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach } from 'vitest'
 import { type Ctx, isContext } from '../../src/core/ctx.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
+import type { Guard } from '../../src/core/guard.ts'
+import type { Policy } from '../../src/core/handler.ts'
+import { makePolicy } from '../../src/core/policy.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
 
 /** A promise that the test settles. */
@@ -136,3 +139,6 @@ export function virtualTime(): void {
     restore()
   })
 }
+
+/** A policy of one of our own guards, without the check that users' guards get. */
+export const guardPolicy = (own: Guard): Policy => makePolicy([{ guard: own }])
