@@ -3,6 +3,7 @@ import { afterEach, beforeEach } from 'vitest'
 import { insertion } from '../../src/core/compose.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../../src/core/guard.ts'
 import type { Policy } from '../../src/core/handler.ts'
+import { guardPolicy } from './support.ts'
 
 /** What was told, in order; empty at the start of each test. */
 export const seen: string[] = []
