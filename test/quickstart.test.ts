@@ -48,7 +48,6 @@ const deps: Deps = {
   },
 }
 const app = express()
-app.use(express.json())
 // The text says 3000, which may be taken where this runs.
 const listen = app.listen.bind(app)
 app.listen = ((_port: number) => (server = listen(0, '127.0.0.1'))) as typeof app.listen

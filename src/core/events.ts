@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3'
 import { invalidOption } from './options.ts'
+import { surface } from './surface.ts'
 
 /** Maps an event's name to what its listeners receive. */
 export type EventMap = { readonly [name: string]: unknown }
@@ -38,10 +39,7 @@ export class Emitter<M extends EventMap> implements Events<M> {
       try {
         ;(listener as (event: unknown) => void)(event)
       } catch (error) {
-        // A listener's bug must not change what the emitter does, nor vanish: it surfaces as an uncaught exception of its own.
-        queueMicrotask(() => {
-          throw error
-        })
+        surface(error)
       }
     }
   }

@@ -4,6 +4,7 @@ import type { Policy } from './handler.ts'
 import { checkName, fits, invalidOption, show } from './options.ts'
 import { makePolicy } from './policy.ts'
 import { clock } from './rules.ts'
+import { surface } from './surface.ts'
 
 /**
  * Makes a policy of a guard of your own: something that only admits and accounts. It runs in one async frame with the guards beside it.
@@ -25,12 +26,27 @@ export function guard(own: Guard): Policy {
   return makePolicy([{ guard: sheltered(own, owner), foreign: true }], undefined, own.name)
 }
 
-/** What a user's guard does against its promise (throws, rejects, answers with nothing) is a refusal: the guards around it stay balanced. */
+/**
+ * What a user's guard does against its promise stays its own: where `enter` throws, rejects or answers with nothing, that is a refusal, and
+ * where a permit throws, that surfaces by itself. The guards around it stay balanced, and the caller has its answer.
+ */
 function sheltered(own: Guard, owner: string): Guard {
+  // Permits are shared objects, so the last one is nearly always the one again.
+  let last: Permit | null = null
+  let lastSheltered: Permit | null = null
+  const permitted = (permit: Permit): Permit => {
+    if (permit === last && lastSheltered !== null) return lastSheltered
+    last = permit
+    lastSheltered = shelteredPermit(permit)
+    return lastSheltered
+  }
   const broken = (what: string, given: unknown): Refusal =>
     new HoldfastError('INVALID_OPTIONS', `${owner}: enter ${what} ${show(given)}`, { effect: 'none', retry: 'never', cause: given })
   const checked = (entry: Permit | Refusal): Permit | Refusal => {
-    if (typeof entry === 'object' && entry !== null && (isPermit(entry) || entry instanceof HoldfastError)) return entry
+    if (typeof entry === 'object' && entry !== null) {
+      if (isPermit(entry)) return permitted(entry)
+      if (entry instanceof HoldfastError) return entry
+    }
     return broken('must answer with a permit or a refusal, got', entry)
   }
   // A refusal that is thrown in the place of being returned is one all the same.
@@ -51,5 +67,27 @@ function sheltered(own: Guard, owner: string): Guard {
     ...(timed !== undefined && { timed }),
     ...(keeps !== undefined && { keeps }),
     ...(clock !== undefined && { clock }),
+  }
+}
+
+function shelteredPermit(permit: Permit): Permit {
+  const { bound } = permit
+  const release = (): void => {
+    try {
+      permit.release?.()
+    } catch (error) {
+      surface(error)
+    }
+  }
+  return {
+    leave(ok, result, enteredMs, nowMs) {
+      try {
+        permit.leave(ok, result, enteredMs, nowMs)
+      } catch (error) {
+        surface(error)
+      }
+    },
+    ...(permit.release !== undefined && { release }),
+    ...(bound !== undefined && { bound }),
   }
 }

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { describe, expect, test, vi } from 'vitest'
 import { diagnostics } from '../../src/core/diagnostics.ts'
 import { Emitter } from '../../src/core/events.ts'
-import { thrownBy } from './support.ts'
+import { thrownBy, uncaughtWhile } from './support.ts'
 
 type Heard = { readonly opened: { readonly n: number }; readonly closed: { readonly n: number } }
 
@@ -54,17 +54,8 @@ describe('an emitter', () => {
       throw bug
     })
     events.on('opened', after)
-    const uncaught = new Promise((resolve) => {
-      const former = process.listeners('uncaughtException')
-      process.removeAllListeners('uncaughtException')
-      process.once('uncaughtException', (error) => {
-        for (const each of former) process.on('uncaughtException', each)
-        resolve(error)
-      })
-    })
-    expect(() => events.emit('opened', { n: 1 })).not.toThrow()
+    expect(await uncaughtWhile(() => events.emit('opened', { n: 1 }))).toEqual([bug])
     expect(after).toHaveBeenCalledOnce()
-    expect(await uncaught).toBe(bug)
   })
 
   test.each(['on', 'once'] as const)('refuses a listener that is none (%s)', (verb) => {

@@ -13,7 +13,7 @@ import { fallback } from '../../src/resilience/fallback.ts'
 import { retry } from '../../src/resilience/retry.ts'
 import { timeout } from '../../src/resilience/timeout.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { hostile, refusedBy, rubbish, settled, thrownBy, virtualTime } from './support.ts'
+import { hostile, refusedBy, rubbish, settled, thrownBy, uncaughtWhile, virtualTime } from './support.ts'
 
 virtualTime()
 
@@ -291,6 +291,51 @@ describe('guard()', () => {
     }
     await settled()
     expect([task.mock.calls.length, slots.running, clock.pending]).toEqual([0, 0, 0])
+  })
+
+  test.each([undefined, { timeoutMs: 60_000 }])('whose permits throw costs nobody an answer or a slot (options %j)', async (options) => {
+    const clock = testClock()
+    const slots = bulkhead({ concurrent: 1 })
+    const permit: Permit = {
+      leave() {
+        throw bug
+      },
+      release() {
+        throw bug
+      },
+    }
+    for (const kept of [permit, { leave: permit.leave }]) {
+      const own = made(() => kept, { keeps: true })
+      const wholes = [
+        own,
+        policies(own, own),
+        policies(own, slots),
+        policies(slots, own),
+        policies(own, timeout({ timeoutMs: 5, clock }), slots),
+      ]
+      for (const whole of wholes) {
+        const uncaught = await uncaughtWhile(async () => {
+          expect(await whole.run(async () => 1, options)).toBe(1)
+          await expect(whole.run(() => Promise.reject('broken'), options)).rejects.toBe('broken')
+        })
+        expect(new Set(uncaught)).toEqual(new Set([bug]))
+        expect(uncaught).toHaveLength(2 * (whole === wholes[1] ? 2 : 1) * (kept === permit ? 2 : 1))
+      }
+    }
+    expect([slots.running, clock.pending]).toEqual([0, 0])
+  })
+
+  test('may make a permit for each call, or share one, bound or not', async () => {
+    const left: string[] = []
+    let number = 0
+    const own = made(() => {
+      const name = String(number++)
+      return { leave: () => void left.push(name) }
+    })
+    await Promise.all([own.run(settled), own.run(settled), own.run(async () => 1)])
+    expect(left).toEqual(['2', '0', '1'])
+    const bound = { ok: (value: unknown) => `${value} bound`, bad: (): never => Promise.reject('never') as never }
+    expect(await made(() => ({ leave: () => {}, bound })).run(() => 1)).toBe('1 bound')
   })
 
   test('is given a real context, also where a call began without one', async () => {

@@ -142,3 +142,20 @@ export function virtualTime(): void {
 
 /** A policy of one of our own guards, without the check that users' guards get. */
 export const guardPolicy = (own: Guard): Policy => makePolicy([{ guard: own }])
+
+/** What surfaces as an uncaught exception while `act` runs and until the turn after it. */
+export async function uncaughtWhile(act: () => unknown): Promise<unknown[]> {
+  const uncaught: unknown[] = []
+  const listen = (error: unknown): void => void uncaught.push(error)
+  const former = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.on('uncaughtException', listen)
+  try {
+    await act()
+    await settled()
+  } finally {
+    process.off('uncaughtException', listen)
+    for (const each of former) process.on('uncaughtException', each)
+  }
+  return uncaught
+}

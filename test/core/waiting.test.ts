@@ -51,6 +51,17 @@ describe('a ring', () => {
     expect(seen.map((each) => (each as unknown[])[0])).toEqual(['a', 'c', 'late'])
   })
 
+  test('tells whoever has left it already', () => {
+    const [ring, seen] = [new Ring(), [] as unknown[]]
+    const a = new Named('a', seen, () => seen.push([a.prev, a.next, ring.empty]))
+    ring.join(a)
+    ring.fire(1)
+    expect(seen).toEqual([
+      ['a', 1],
+      [null, null, true],
+    ])
+  })
+
   test('lets one that has left join again', () => {
     const [ring, seen] = [new Ring(), [] as unknown[]]
     const a = new Named('a', seen)
@@ -184,10 +195,9 @@ describe('timers of one delay', () => {
     expect([clock.pending, list.empty]).toEqual([0, true])
   })
 
-  test('leave from anywhere, twice, and when they never were in it', async () => {
-    const { clock, list, seen, entry, add } = made()
+  test('leave from anywhere, twice', async () => {
+    const { clock, list, seen, add } = made()
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(add) as [Entry, Entry, Entry, Entry]
-    list.remove(entry('never'))
     list.remove(b)
     list.remove(b)
     list.remove(a)
@@ -198,6 +208,18 @@ describe('timers of one delay', () => {
     expect(seen.map(([name]) => name)).toEqual(['c', 'e'])
     list.remove(c)
     expect(list.empty).toBe(true)
+  })
+
+  test('do not mind one that never was in it, or has left', async () => {
+    const { clock, list, seen, entry, add } = made()
+    const gone = add('gone')
+    list.remove(gone)
+    add('a')
+    list.remove(entry('never'))
+    list.remove(gone)
+    expect(list.empty).toBe(false)
+    await clock.advance(100)
+    expect(seen).toEqual([['a', 100]])
   })
 
   test('give the native timer back after the turn in which the list became empty', async () => {

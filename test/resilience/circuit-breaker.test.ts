@@ -12,7 +12,7 @@ import {
   type Verdict,
 } from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { boom, codeOf, settled } from './support.ts'
+import { boom, codeOf, deferred, settled } from './support.ts'
 
 /** A breaker that one failure opens. */
 const touchy = (classify?: (outcome: Outcome<unknown>) => Verdict) =>
@@ -203,6 +203,29 @@ describe('a listener', () => {
     await breaker.run(() => 1)
     expect(heard).toHaveLength(6)
   })
+})
+
+test('inside a timeout it hears how late work ended, not that it was late', async () => {
+  const clock = testClock()
+  const seen: unknown[] = []
+  const breaker = circuitBreaker({
+    trips: consecutive(5),
+    clock,
+    classify: (outcome) => {
+      seen.push(outcome.ok ? outcome.value : outcome.error)
+      return 'ignore'
+    },
+  })
+  const guard = policies(timeout({ timeoutMs: 10, clock }), breaker)
+  const works = [deferred(), deferred()]
+  const calls = works.map((work) => guard.tryRun(() => work.promise))
+  await clock.advance(10)
+  expect((await Promise.all(calls)).map(codeOf)).toEqual(['TIMEOUT', 'TIMEOUT'])
+  expect(seen).toEqual([])
+  works[0]?.resolve('late, but well')
+  works[1]?.reject('late and broken')
+  await settled()
+  expect(seen).toEqual(['late, but well', 'late and broken'])
 })
 
 test('what a timeout inside cut short counts as a failure', async () => {

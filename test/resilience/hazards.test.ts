@@ -1,9 +1,10 @@
 // The hazards that other libraries of this kind have: each a call that somebody really made, and what must not come of it.
 import { describe, expect, test } from 'vitest'
 import { createContext } from '../../src/core/create-context.ts'
+import type { Context } from '../../src/index.ts'
 import { bulkhead, circuitBreaker, consecutive, policies, retry, timeout, timeWindow } from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { boom, codeOf, countedSignal, type Deferred, deferred, errorOf, settled, untilAborted } from './support.ts'
+import { boom, codeOf, countedSignal, type Deferred, deferred, errorOf, settled, untilAborted, waitersOn } from './support.ts'
 
 /** A breaker that has just tripped, and the call from before the trip that is still out. */
 async function tripped(trips = consecutive(2), probes = 1) {
@@ -373,5 +374,23 @@ describe('hazard M: listeners do not pile up on a long-lived parent signal', () 
     await Promise.all(Array.from({ length: 1_000 }, () => guards['all four'].tryRun(async (ctx) => void ctx.signal, { context })))
     await settled()
     expect(listeners()).toBe(0)
+  })
+
+  test('nor by attempts that failed before the last one', async () => {
+    const { signal, listeners } = countedSignal()
+    const context = createContext({ signal, clock })
+    let n = 0
+    const task = async (ctx: Context) => {
+      void ctx.signal
+      if (n++ % 2 === 0) throw new Error('the first attempt')
+    }
+    const again = guards['a retry']
+    // The first attempt runs under the context itself, which keeps its own signal; each later one has a context that has to end.
+    void context.signal
+    const before = listeners()
+    for (let calls = 0; calls < 100; calls++) await again.run(task, { context })
+    await settled()
+    expect(listeners()).toBe(before)
+    expect(waitersOn(context)).toBe(0)
   })
 })

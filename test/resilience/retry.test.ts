@@ -148,6 +148,19 @@ describe('attempts', () => {
     expect(keys).toEqual(['order-7', 'order-7', 'order-7'])
   })
 
+  test.each(Object.entries(shapes))('of a call that began without a context have one key, and each call its own: %s', async (_, inner) => {
+    const guard = inner()
+    const keysOf = async () => {
+      const keys: string[] = []
+      await guard.tryRun((ctx) => Promise.reject(keys.push(ctx.idempotencyKey)))
+      return keys
+    }
+    const [first, second] = [await keysOf(), await keysOf()]
+    expect(first).toEqual([first[0], first[0], first[0]])
+    expect(second).toEqual([second[0], second[0], second[0]])
+    expect(first[0]).not.toBe(second[0])
+  })
+
   test('that were abandoned by a timeout read the same key however late', async () => {
     const clock = testClock()
     const keys: string[] = []

@@ -1,5 +1,6 @@
+import type { Context } from '../../src/core/context.ts'
 import { createContext } from '../../src/core/create-context.ts'
-import { isContext } from '../../src/core/ctx.ts'
+import { type Ctx, isContext } from '../../src/core/ctx.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import type { TestClock } from '../../src/testing/test-clock.ts'
@@ -89,4 +90,13 @@ export const within = (timeoutMs: number, clock: TestClock) => {
   const context = createContext({ timeoutMs, clock })
   if (!isContext(context)) throw new Error('createContext() makes contexts')
   return { context }
+}
+
+/** How many wait to hear that a context was aborted: the links of the contexts below it that have not ended. */
+export function waitersOn(context: Context): number {
+  const ring = (context as Ctx).more?.waits
+  if (ring === null || ring === undefined) return 0
+  let waiters = 0
+  for (let each = ring.next; each !== null && each !== ring; each = each.next) waiters += 1
+  return waiters
 }
