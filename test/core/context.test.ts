@@ -220,7 +220,7 @@ describe('a deadline', () => {
     const clock = testClock()
     const set = vi.spyOn(clock, 'setTimer')
     const root = createContext({ timeoutMs: 100, clock })
-    const child = root.with({ timeoutMs: 500 }).with({ tenant: 'a' })
+    const child = root.with({ timeoutMs: 500 }).with({ timeoutMs: 100 }).with({ tenant: 'a' })
     expect(clock.pending).toBe(0)
     expect(child.signal.aborted).toBe(false)
     expect([clock.pending, set.mock.calls.length]).toEqual([1, 1])

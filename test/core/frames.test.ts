@@ -87,6 +87,25 @@ describe('a frame', () => {
     }
   })
 
+  test('that has ended releases nothing again, whatever its context holds later', async () => {
+    for (const whole of [probe('a'), policies(probe('a'), probe('b')), policies(probe('a'), late(testClock()))]) {
+      seen.length = 0
+      let inner: Context | undefined
+      const held = deferred()
+      await whole.run((ctx) => {
+        inner = ctx
+        ctx.hold(held.promise)
+      })
+      held.resolve(1)
+      await settled()
+      const before = [...seen]
+      inner?.hold(Promise.resolve())
+      await settled()
+      expect(seen).toEqual(before)
+      expect(before).toContain('a releases')
+    }
+  })
+
   test('of guards that keep nothing releases at once, whatever is held', async () => {
     for (const count of [1, 2]) {
       seen.length = 0

@@ -23,7 +23,7 @@ interface Seen {
   readonly bucket: number
 }
 
-class ModelTally {
+export class ModelTally {
   #seen: Seen[] = []
   #originMs: number
   /** When those began that are neither ended nor known to be overdue. */

@@ -97,19 +97,35 @@ describe('windows trip at exactly their ratio', () => {
     }
   })
 
-  test('slow calls too, and a call that takes exactly slowCallMs is not slow', async () => {
+  test.each([
+    [10, 'closed'],
+    [10.001, 'open'],
+  ])('and a call is slow when it takes longer than slowCallMs, not as long (%d ms)', async (ms, state) => {
     const clock = testClock()
-    const trips = timeWindow({ windowMs: 100_000, minimumCalls: 100, failureRatio: 1, slowCallMs: 10, slowRatio: 0.55 })
+    const breaker = circuitBreaker({ trips: timeWindow({ windowMs: 1_000, minimumCalls: 2, slowCallMs: 10, slowRatio: 1 }), clock })
+    const calls = [1, 2].map(() => breaker.run(() => new Promise<void>((resolve) => void clock.setTimer(resolve, ms))))
+    await clock.advance(ms)
+    await Promise.all(calls)
+    expect(breaker.state).toBe(state)
+  })
+
+  test.each([
+    ['alone', [timeWindow({ windowMs: 100, minimumCalls: 2 })]],
+    ['beside one that needs no clock', [consecutive(9), timeWindow({ windowMs: 100, minimumCalls: 2 })]],
+    [
+      'beside one that looks at durations',
+      [timeWindow({ windowMs: 100, minimumCalls: 9, slowCallMs: 1 }), timeWindow({ windowMs: 100, minimumCalls: 2 })],
+    ],
+  ])('and what is older than the window is forgotten: %s', async (_, trips) => {
+    const clock = testClock()
     const breaker = circuitBreaker({ trips, clock })
-    const taking = async (ms: number) => {
-      const call = breaker.run(() => new Promise<void>((resolve) => void clock.setTimer(resolve, ms)))
-      await clock.advance(ms)
-      await call
+    for (let n = 0; n < 3; n++) {
+      await breaker.tryRun(boom)
+      await clock.advance(100)
     }
-    for (let n = 0; n < 45; n++) await taking(10)
-    for (let n = 0; n < 54; n++) await taking(11)
     expect(breaker.state).toBe('closed')
-    await taking(11)
+    await breaker.tryRun(boom)
+    await breaker.tryRun(boom)
     expect(breaker.state).toBe('open')
   })
 

@@ -31,6 +31,28 @@ describe('retryIf', () => {
     expect(codeOf(await again.tryRun(() => Promise.reject(declined('no'))))).toBe('DECLINED')
   })
 
+  test('has no say where a caller gave up, be it of an inner call', async () => {
+    const gaveUp = new HoldfastError('ABORTED', 'the caller gave up', { effect: 'unknown', retry: 'never' })
+    let asked = 0
+    let calls = 0
+    const eager = retry({
+      ...nothing,
+      retryIf: () => {
+        asked += 1
+        return true
+      },
+    })
+    expect(errorOf(await eager.tryRun(() => Promise.reject(calls++ === 0 ? gaveUp : 'again')))).toBe(gaveUp)
+    const controller = new AbortController()
+    const handler = eager(async () => {
+      calls += 1
+      controller.abort()
+      throw new Error('because it was aborted')
+    })
+    await handler(undefined, createContext({ signal: controller.signal })).catch(() => {})
+    expect([calls, asked]).toEqual([2, 0])
+  })
+
   test('that throws costs the caller no error and asks for no attempt', async () => {
     let calls = 0
     const outcome = await retry({ ...nothing, retryIf: boom }).tryRun(() => Promise.reject(++calls))
