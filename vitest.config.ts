@@ -16,7 +16,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // HOLDFAST_IDENTITY=1 inserts a policy that does nothing everywhere: the suite must not notice.
-    setupFiles: process.env.HOLDFAST_IDENTITY === '1' ? ['test/support/identity.ts'] : [],
+    setupFiles: ['test/support/seed.ts', ...(process.env.HOLDFAST_IDENTITY === '1' ? ['test/support/identity.ts'] : [])],
     reporters: ['default', './test/support/summary.ts'],
     coverage: {
       provider: 'v8',
