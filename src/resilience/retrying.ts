@@ -216,9 +216,13 @@ function withoutEndless(options: RetryOptions): RetryOptions {
 
 function answered(failure: Failure, unsure: { readonly error: unknown } | undefined, ctx: Ctx): unknown {
   if (!('error' in failure)) return failure.value
-  if (unsure === undefined || !saysNothing(failure.error)) throw failure.error
+  const { error } = failure
+  if (unsure === undefined || !(saysNothing(error) || isAbort(error))) throw error
   throw ctx.aborted ? abortedError(ctx, true) : unsure.error
 }
+
+/** An attempt that was aborted before it began says nothing of those before it either. */
+const isAbort = (error: unknown): boolean => error instanceof HoldfastError && error.code === 'ABORTED' && error.effect === 'none'
 
 /** That the last attempt was turned away or never sent is no news of those before it, whose effect is still unknown; a definite no is. */
 const saysNothing = (error: unknown): boolean => effectOf(error) === 'none' && retryOf(error) === 'later'
