@@ -77,6 +77,23 @@ describe('fused and nested frames', () => {
   }, 120_000)
 })
 
+test('a call that is aborted before its second attempt begins does not say that nothing happened', async () => {
+  const waits = { foreign: false, keeps: false, timed: false, otherClock: false, timeless: true, answer: 'permit', listens: true } as const
+  const trace = await traceOf(
+    {
+      parts: [{ kind: 'retry' }, { kind: 'guard', waitMs: 2.01, ...waits }, { kind: 'timeout', timeoutMs: 1.0007, otherClock: false }],
+      work: 'throws',
+      workMs: 0,
+      holdMs: undefined,
+      abortMs: 5.5,
+      deadlineMs: undefined,
+      readsSignal: false,
+    },
+    'fused',
+  )
+  expect(trace).toMatchObject({ answer: 'ABORTED', effect: 'unknown', begun: ['1 @2.01'] })
+})
+
 describe('policies()', () => {
   test('is associative, and nothing is its identity', async () => {
     await fc.assert(
