@@ -97,6 +97,25 @@ describe('a caller who has given up', () => {
 })
 
 describe('a timeout', () => {
+  test('still answers its caller after somebody inside has stopped waiting', async () => {
+    const clock = testClock()
+    const counted = countedSignal()
+    const whole = late(clock)
+    const answer = refusedBy(
+      whole.run(
+        async (ctx) => {
+          await bulkhead().run(async () => 1, { context: ctx })
+          return never()
+        },
+        { signal: counted.signal },
+      ),
+    )
+    await settled()
+    expect(counted.listeners).toBe(1)
+    counted.abort('gone')
+    expect(await answer).toMatchObject({ code: 'ABORTED', effect: 'unknown', cause: 'gone' })
+  })
+
   test('answers at its time, aborts the work, and keeps the permits until the work has ended', async () => {
     const clock = testClock()
     const work = deferred()

@@ -144,6 +144,9 @@ describe.each(kinds)('through %s', (_, make) => {
     const slots = bulkhead({ concurrent: 1 })
     const guarded = policies(slots, make())
     const task = vi.fn()
+    const enter = vi.fn(() => permit)
+    expect(await refusedBy(policies(guard({ name: 'asked', enter }), make()).run(task, options()))).toMatchObject({ code, effect: 'none' })
+    expect(enter).not.toHaveBeenCalled()
     for (const each of [make(), guarded]) {
       expect(await refusedBy(each.run(task, options()))).toMatchObject({ code, effect: 'none' })
       expect(await each.tryRun(task, options())).toMatchObject({ ok: false, effect: 'none', error: { code } })

@@ -26,6 +26,7 @@ describe('parse', () => {
   test('shows five issues and counts the rest', async () => {
     const issues = (count: number) => answering({ issues: Array.from({ length: count }, (_, n) => ({ message: `m${n}`, path: [n] })) })
     expect((await refusedBy(parse('it', issues(5), 0))).message).toBe('it is invalid: 0: m0; 1: m1; 2: m2; 3: m3; 4: m4')
+    expect((await refusedBy(parse('it', issues(6), 0))).message).toMatch(/4: m4; and 1 more$/)
     const seven = await refusedBy(parse('it', issues(7), 0))
     expect(seven.message).toBe('it is invalid: 0: m0; 1: m1; 2: m2; 3: m3; 4: m4; and 2 more')
     expect((seven.details as { issues: unknown[] }).issues).toHaveLength(7)

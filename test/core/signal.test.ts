@@ -173,6 +173,35 @@ describe("a caller's signal", () => {
     expect(counted.listeners).toBe(0)
   })
 
+  test('is left under a long-lived context by calls whose work has read its own signal', async () => {
+    const clock = testClock()
+    const slow = guard({ name: 'slow', keeps: true, enter: async () => permit })
+    for (const guarded of [
+      bulkhead(),
+      policies(bulkhead(), bulkhead()),
+      slow,
+      timeout({ timeoutMs: 50, clock }),
+      policies(...Array(5).fill(bulkhead())),
+    ]) {
+      const counted = countedSignal()
+      const context = createContext({ signal: counted.signal })
+      await guarded.run((ctx) => void ctx.signal, { context })
+      await settled()
+      expect([counted.listeners, counted.most]).toEqual([0, 1])
+      await expect(
+        guarded.run(
+          (ctx) => {
+            void ctx.signal
+            throw new Error('x')
+          },
+          { context },
+        ),
+      ).rejects.toThrow('x')
+      await settled()
+      expect(counted.listeners).toBe(0)
+    }
+  })
+
   test('is left although a guard of ours or of theirs has read the signal', async () => {
     const clock = testClock()
     const reads = guard({
