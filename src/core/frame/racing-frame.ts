@@ -19,13 +19,11 @@ export function racingFrame(frame: Frame, next: Next): Next {
     const promise = new Promise(take)
     const call = new Call(frame, ctx, input, nowMs)
     if (ctx?.live === true) {
-      const gone = ctx.aborted
-      if (!gone) call.joinUp()
-      // Answered while joining: the clock moved on since we asked, and a deadline above has passed.
-      if (gone || call.answered) {
+      if (ctx.aborted) {
         turnAway(call, ctx, entry, nowMs)
         return promise
       }
+      call.joinUp()
     }
     proceed(call, enterFrom(call, entry, nowMs), next)
     return promise
@@ -60,7 +58,7 @@ function turnAway(call: Call, ctx: Ctx, entry: ReturnType<Guard['enter']> | null
 }
 
 function proceed(call: Call, entered: Refusal | undefined | Promise<Refusal | undefined>, next: Next): void {
-  // Answered while a guard was asked (by what listens to a breaker, say): what was reported as not begun does not begin.
+  // Answered while it joined its caller (a deadline passed) or while guards were asked: what was reported as not begun does not begin.
   if (entered === undefined) call.answered ? call.settle(false, abortedError(call, false)) : start(call, next)
   else if (isPendingEntry(entered)) void entered.then((refusal) => proceed(call, refusal, next))
   else call.settle(false, entered)
