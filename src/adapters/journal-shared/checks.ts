@@ -1,28 +1,10 @@
 import { checkOptions, show } from '../../core/options.ts'
 import { any, finite, optional, whole } from '../../core/rules.ts'
 import type { SagaFilter, SagaRecord, SagaState, SagaWrite } from '../../ports/saga-journal.ts'
-import { invalidInput, loneSurrogate } from './refusals.ts'
+import { invalidInput } from '../storage-shared/refusals.ts'
+import { checkText, checkWhole } from '../storage-shared/texts.ts'
 
 const STATES: readonly SagaState[] = ['running', 'undoing', 'stuck', 'done', 'undone']
-
-/** In ES2024's library, and in every Node since 20. */
-interface WellFormed {
-  isWellFormed(): boolean
-}
-
-/**
- * Refuses what no engine would give back as it was.
- *
- * @throws {HoldfastError} `NOT_JSON` (effect none) for a lone surrogate, `INVALID_INPUT` (effect none) for what is no text.
- */
-export function checkText(what: string, text: unknown): void {
-  if (typeof text !== 'string') throw invalidInput(what, 'a text', show(text))
-  if (!(text as unknown as WellFormed).isWellFormed()) throw loneSurrogate(what)
-}
-
-function checkWhole(what: string, value: unknown): void {
-  if (!Number.isSafeInteger(value)) throw invalidInput(what, 'a whole number', show(value))
-}
 
 /** Checks a whole batch before anything of it is written. */
 export function checkWrites(writes: readonly SagaWrite[]): void {

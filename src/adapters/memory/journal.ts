@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts'
 import type { SagaClaim, SagaFilter, SagaHead, SagaJournal, SagaRecord, SagaVerdict, SagaWrite } from '../../ports/saga-journal.ts'
-import { checkClaim, checkFilter, checkText, checkWrites } from '../journal-shared/checks.ts'
+import { checkClaim, checkFilter, checkWrites } from '../journal-shared/checks.ts'
 import { headAfter, judge } from '../journal-shared/judge.ts'
-import { aborted, notStarted } from '../journal-shared/refusals.ts'
+import { aborted, notStarted } from '../storage-shared/refusals.ts'
+import { checkText } from '../storage-shared/texts.ts'
 import { compareTexts } from './order.ts'
 import type { MemoryStore } from './store.ts'
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { SagaClaim, SagaFilter, SagaHead, SagaJournal, SagaRecord, SagaVerdict, SagaWrite } from '../../ports/saga-journal.ts'
-import { checkClaim, checkFilter, checkText, checkWrites } from '../journal-shared/checks.ts'
+import { checkClaim, checkFilter, checkWrites } from '../journal-shared/checks.ts'
+import { checkText } from '../storage-shared/texts.ts'
 import { corrupt } from './errors.ts'
 import { thisProcess } from './holder.ts'
 import { Leases } from './leases.ts'

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import { aborted } from '../journal-shared/refusals.ts'
+import { aborted } from '../storage-shared/refusals.ts'
 import { isLocked, locked, lockedFor } from './errors.ts'
 
 /** How many calls wait at most; more are refused at once. */

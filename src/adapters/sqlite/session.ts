@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { PartHealth } from '../../ports/part.ts'
-import { aborted, notStarted } from '../journal-shared/refusals.ts'
+import { aborted, notStarted } from '../storage-shared/refusals.ts'
 import type { Connection } from './connection.ts'
 import { Lane } from './lane.ts'
 import { prepareQueries, type Queries } from './queries.ts'

@@ -1,6 +1,6 @@
 import { HoldfastError, refusal } from '../../core/errors.ts'
 
-/** What a journal answers that was never opened, or was closed. */
+/** What a storage answers that was never opened, or was closed. */
 export const notStarted = (engine: string): HoldfastError =>
   refusal('NOT_STARTED', `the ${engine} storage is not open: call open(), or start() of the application it belongs to`)
 
@@ -16,4 +16,11 @@ export const loneSurrogate = (what: string): HoldfastError =>
     effect: 'none',
     retry: 'never',
     details: { path: what, found: 'a lone surrogate' },
+  })
+
+export const tooLarge = (what: string, limit: string, given: string): HoldfastError =>
+  new HoldfastError('TOO_LARGE', `${what} may have ${limit}, got ${given}`, {
+    effect: 'none',
+    retry: 'never',
+    details: { what, limit, given },
   })
