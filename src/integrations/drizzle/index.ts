@@ -1,0 +1,1 @@
+export { type DrizzleSlice, drizzleTransactions } from './drizzle-transactions.ts'

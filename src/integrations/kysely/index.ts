@@ -1,0 +1,1 @@
+export { type KyselySlice, kyselyTransactions } from './kysely-transactions.ts'

@@ -1,0 +1,1 @@
+export { type PrismaSlice, type PrismaTransactionsOptions, prismaTransactions } from './prisma-transactions.ts'

@@ -1,0 +1,35 @@
+// A process of the torture, bundled when it runs. Ends when SIGTERM has been heard and what was under way is answered.
+import type { Order } from './order.ts'
+import { Recorder } from './recorder.ts'
+import { openTarget } from './target.ts'
+import { Writer } from './writer.ts'
+
+const order = JSON.parse(process.argv[2] ?? '') as Order
+const recorder = new Recorder(order.record)
+const opened = await openTarget(order.target)
+const over = new AbortController()
+
+async function write(): Promise<void> {
+  const writer = new Writer(order, opened, recorder)
+  over.signal.addEventListener('abort', () => writer.stop(), { once: true })
+  await writer.run()
+}
+
+async function read(): Promise<void> {
+  try {
+    for await (const { events, scannedTo } of opened.store.subscribe({ after: BigInt(order.after), signal: over.signal })) {
+      const places = events.map(({ position, id, stream, version, tags }) => ({ position: Number(position), id, stream, version, tags }))
+      recorder.line({ k: 'batch', v: { scannedTo: Number(scannedTo), events: places } })
+      await recorder.flushed()
+      process.stdout.write(`${scannedTo}\n`)
+    }
+  } catch (error) {
+    if (!over.signal.aborted) throw error
+  }
+}
+
+process.once('SIGTERM', () => over.abort())
+process.stdout.write('ready\n')
+await (order.role === 'writer' ? write() : read())
+recorder.flush()
+await opened.close()

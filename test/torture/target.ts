@@ -1,0 +1,88 @@
+// Opens the store that a process works on, and transactions as its user would.
+import { createRequire } from 'node:module'
+import pg from 'pg'
+import postgres from 'postgres'
+import { postgresStorage } from '../../src/adapters/postgres/index.ts'
+import { sqliteStorage } from '../../src/adapters/sqlite/index.ts'
+import type { EventStore } from '../../src/ports/event-store.ts'
+import type { Target } from './order.ts'
+
+export interface UserTransaction {
+  readonly tx: unknown
+  readonly commit: () => Promise<void>
+  readonly rollback: () => Promise<void>
+}
+
+export interface Opened {
+  readonly store: EventStore
+  readonly begin: () => Promise<UserTransaction>
+  readonly close: () => Promise<void>
+}
+
+export const openTarget = (target: Target): Promise<Opened> => (target.engine === 'sqlite' ? openSqlite(target.path) : openPostgres(target))
+
+async function openSqlite(path: string): Promise<Opened> {
+  const storage = sqliteStorage(path, { lockedMaxMs: 20_000 })
+  await storage.open()
+  const Database = createRequire(`${process.cwd()}/`)('libsql') as new (
+    path: string,
+  ) => { exec(sql: string): void; prepare(sql: string): unknown; close(): void }
+  return {
+    store: storage.eventStore as EventStore,
+    begin: async () => {
+      const handle = new Database(path)
+      handle.exec('pragma busy_timeout = 2000')
+      try {
+        handle.exec('BEGIN IMMEDIATE')
+      } catch (error) {
+        handle.close()
+        throw error
+      }
+      const end = (sql: string) => async () => {
+        try {
+          handle.exec(sql)
+        } finally {
+          handle.close()
+        }
+      }
+      return { tx: handle, commit: end('COMMIT'), rollback: end('ROLLBACK') }
+    },
+    close: () => storage.close(),
+  }
+}
+
+async function openPostgres({ driver, url, schema }: Extract<Target, { engine: 'postgres' }>): Promise<Opened> {
+  const pool = new pg.Pool({ connectionString: url, max: 8 })
+  // A backend that is terminated while it idles in the pool is no end of the process.
+  pool.on('error', () => {})
+  const sql = driver === 'postgres.js' ? postgres(url, { max: 8, onnotice: () => {} }) : undefined
+  const storage = postgresStorage(sql ?? pool, { schema })
+  await storage.open()
+  return {
+    store: storage.eventStore as EventStore,
+    begin: async () => {
+      const client = await pool.connect()
+      let broken = false
+      client.on('error', () => {
+        broken = true
+      })
+      await client.query('begin')
+      const end = (text: string) => async () => {
+        try {
+          const { command } = await client.query(text)
+          // COMMIT of a transaction that has failed answers ROLLBACK.
+          if (text === 'commit' && command !== 'COMMIT') throw Object.assign(new Error('the commit rolled back'), { rolledBack: true })
+        } finally {
+          client.removeAllListeners('error')
+          client.release(broken)
+        }
+      }
+      return { tx: client, commit: end('commit'), rollback: end('rollback') }
+    },
+    close: async () => {
+      await storage.close()
+      await pool.end()
+      await sql?.end()
+    },
+  }
+}

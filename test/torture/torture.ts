@@ -1,0 +1,205 @@
+// A run: processes that append and read, everything that can happen to them, and the verdict of the checker.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import type { EventStore } from '../../src/ports/event-store.ts'
+import { type Chaos, chaosOf } from './chaos.ts'
+import { check, type Violation } from './checker.ts'
+import { Dice } from './dice.ts'
+import type { History, Place, Reading } from './history.ts'
+import type { Order, Target } from './order.ts'
+import { recorded, TortureProcess } from './process.ts'
+import { openTarget } from './target.ts'
+
+export interface TortureOptions {
+  readonly target: Target
+  readonly seed: number
+  readonly writers: number
+  readonly readers: number
+  readonly actors: number
+  readonly streams: number
+  readonly joinedShare: number
+  /** How long the writers work, in milliseconds. */
+  readonly lastsMs: number
+  /** How often something goes wrong, in milliseconds on average. */
+  readonly strikeEveryMs: number
+}
+
+export interface TortureReport {
+  readonly violations: readonly Violation[]
+  /** Asks that were made, by their answer; `unanswered`: of processes that were killed. */
+  readonly asks: Readonly<Record<string, number>>
+  readonly events: number
+  readonly readings: number
+  readonly strikes: Readonly<Record<string, number>>
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Bundles the child, with the packages that it loads left where they are. */
+async function bundled(outfile: string): Promise<string> {
+  const entryPoints = [fileURLToPath(new URL('./child.ts', import.meta.url))]
+  const packages = ['pg', 'postgres', 'libsql', 'better-sqlite3', 'p-retry', 'p-queue', 'eventemitter3']
+  await build({
+    entryPoints,
+    outfile,
+    bundle: true,
+    external: packages,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'silent',
+  })
+  return outfile
+}
+
+/** One run in a folder of its own inside the repository, so that the processes find its packages. */
+export async function torture(options: TortureOptions): Promise<TortureReport> {
+  mkdirSync('.tmp', { recursive: true })
+  const folder = mkdtempSync(join(process.cwd(), '.tmp', 'torture-'))
+  const opened = await openTarget(options.target)
+  try {
+    const script = await bundled(join(folder, 'child.mjs'))
+    const run = new Run(options, folder, script, await chaosOf(options.target))
+    await run.work()
+    const log = await settled(opened.store)
+    const history = await run.history(log, opened.store)
+    return { violations: check(history), ...summary(history), strikes: run.strikes }
+  } finally {
+    await opened.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+class Run {
+  readonly strikes: Record<string, number> = {}
+  readonly #options: TortureOptions
+  readonly #folder: string
+  readonly #script: string
+  readonly #chaos: Chaos
+  readonly #dice: Dice
+  readonly #orders: Order[] = []
+  #writers: TortureProcess[] = []
+  #readers: TortureProcess[] = []
+
+  constructor(options: TortureOptions, folder: string, script: string, chaos: Chaos) {
+    this.#options = options
+    this.#folder = folder
+    this.#script = script
+    this.#chaos = chaos
+    this.#dice = new Dice(options.seed)
+  }
+
+  async work(): Promise<void> {
+    const { writers, readers, lastsMs, strikeEveryMs } = this.#options
+    for (let n = 0; n < writers; n++) this.#writers.push(this.#start('writer'))
+    for (let n = 0; n < readers; n++) this.#readers.push(this.#start('reader'))
+    await Promise.all([...this.#writers, ...this.#readers].map(({ ready }) => ready))
+    const untilMs = performance.now() + lastsMs
+    while (performance.now() < untilMs) {
+      await sleep(this.#dice.next() * 2 * strikeEveryMs)
+      await this.#strike()
+    }
+    for (const writer of this.#writers) await writer.end()
+    await this.#chaos.end()
+  }
+
+  #start(role: Order['role'], after = 0): TortureProcess {
+    const { target, actors, streams, joinedShare } = this.#options
+    const name = `${role[0]}${this.#orders.length}`
+    const order = {
+      target,
+      name,
+      role,
+      record: join(this.#folder, name),
+      seed: this.#dice.below(2 ** 31),
+      actors,
+      streams,
+      joinedShare,
+      after,
+    }
+    this.#orders.push(order)
+    return new TortureProcess(this.#script, order)
+  }
+
+  async #strike(): Promise<void> {
+    const roll = this.#dice.next()
+    const what =
+      roll < 0.2 ? await this.#killWriter() : roll < 0.3 ? await this.#killReader() : roll < 0.5 ? await this.#stopOne() : undefined
+    const name = what ?? (await this.#chaos.strike(this.#dice))
+    this.strikes[name] = (this.strikes[name] ?? 0) + 1
+  }
+
+  async #killWriter(): Promise<string> {
+    const at = this.#dice.below(this.#writers.length)
+    await this.#writers[at]?.kill()
+    this.#writers[at] = this.#start('writer')
+    await this.#writers[at]?.ready
+    return 'a writer killed'
+  }
+
+  /** Its successor goes on from what it had seen, or from an earlier place. */
+  async #killReader(): Promise<string> {
+    const at = this.#dice.below(this.#readers.length)
+    const former = this.#readers[at] as TortureProcess
+    await former.kill()
+    const seen = former.at
+    this.#readers[at] = this.#start('reader', this.#dice.chance(0.5) ? seen : this.#dice.below(seen + 1))
+    await this.#readers[at]?.ready
+    return 'a reader killed'
+  }
+
+  async #stopOne(): Promise<string> {
+    const all = [...this.#writers, ...this.#readers]
+    const one = all[this.#dice.below(all.length)] as TortureProcess
+    one.pause()
+    await sleep(this.#dice.below(800))
+    one.resume()
+    return 'a process stopped for a while'
+  }
+
+  /** Ends the readers once each has come to the head, or has had ten seconds for it. */
+  async history(log: readonly Place[], store: EventStore): Promise<History> {
+    const { position } = await store.head()
+    const untilMs = performance.now() + 10_000
+    const isBehind = (): boolean => this.#readers.some(({ at }) => at < Number(position))
+    while (isBehind() && performance.now() < untilMs) await sleep(100)
+    const late = isBehind()
+    for (const reader of this.#readers) await reader.end()
+    if (late) throw new Error(`a reader did not reach the head (${position}) within ten seconds`)
+    return this.#history(log)
+  }
+
+  async #history(log: readonly Place[]): Promise<History> {
+    const history = { asks: [] as History['asks'][number][], answers: [] as History['answers'][number][], readings: [] as Reading[], log }
+    for (const order of this.#orders) {
+      const { asks, answers, batches } = await recorded(order)
+      for (const ask of asks) history.asks.push(ask)
+      for (const answer of answers) history.answers.push(answer)
+      if (order.role === 'reader') history.readings.push({ reader: order.name, after: order.after, batches })
+    }
+    return history
+  }
+}
+
+/** The whole log, once nothing is on its way into it any more: what a cut connection leaves behind may still commit for a moment. */
+async function settled(store: EventStore): Promise<Place[]> {
+  let head = await store.head()
+  for (let quiet = 0; quiet < 5; ) {
+    await sleep(200)
+    const next = await store.head()
+    quiet = next.position === head.position && (await store.stats()).pendingJoined === 0 ? quiet + 1 : 0
+    head = next
+  }
+  const log: Place[] = []
+  for await (const { events } of store.readAll({ batch: 10_000 }))
+    for (const { position, id, stream, version, tags } of events) log.push({ position: Number(position), id, stream, version, tags })
+  return log
+}
+
+function summary({ asks, answers, log, readings }: History): Pick<TortureReport, 'asks' | 'events' | 'readings'> {
+  const counts: Record<string, number> = { asked: asks.length, unanswered: asks.length - answers.length }
+  for (const { result } of answers) counts[result] = (counts[result] ?? 0) + 1
+  return { asks: counts, events: log.length, readings: readings.reduce((sum, { batches }) => sum + batches.length, 0) }
+}
