@@ -18,6 +18,9 @@ export const entries = {
   './axios': 'src/integrations/axios/index.ts',
   './pg': 'src/integrations/pg/index.ts',
   './express': 'src/integrations/express/index.ts',
+  './drizzle': 'src/integrations/drizzle/index.ts',
+  './kysely': 'src/integrations/kysely/index.ts',
+  './prisma': 'src/integrations/prisma/index.ts',
 }
 
 const root = new URL('../', import.meta.url)

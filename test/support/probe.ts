@@ -1,4 +1,5 @@
 // Asks once, before the first test, which engines answer and which drivers are installed (vitest's globalSetup).
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
@@ -8,7 +9,10 @@ import type { TestProject } from 'vitest/node'
 const ports = { postgres: 5432, mariadb: 3306, redis: 6379, rabbitmq: 5672, mosquitto: 1883, nats: 4222 } as const
 const drivers = ['libsql', 'better-sqlite3', 'node:sqlite'] as const
 
-export type Need = keyof typeof ports | (typeof drivers)[number]
+/** Prisma's client, where `node scripts/prisma.mjs` has made one. */
+export const prismaClient = new URL('../../.tmp/prisma/generated/client.ts', import.meta.url)
+
+export type Need = keyof typeof ports | (typeof drivers)[number] | 'prisma'
 
 export interface Availability {
   readonly ready: boolean
@@ -57,8 +61,14 @@ function find(driver: (typeof drivers)[number]): Availability {
   return { ready: false, reason: 'not installed (npm install --prefix test/drivers, then HOLDFAST_DRIVERS=test/drivers)', excused: false }
 }
 
+const findPrisma = (): Availability => ({
+  ready: existsSync(prismaClient),
+  reason: existsSync(prismaClient) ? '' : 'not installed (node scripts/prisma.mjs)',
+  excused: false,
+})
+
 export default async function setup(project: TestProject): Promise<void> {
   const services = Object.entries(ports).map(async ([name, port]) => [name, await reach(port)] as const)
   const found = [...(await Promise.all(services)), ...drivers.map((driver) => [driver, find(driver)] as const)]
-  project.provide('availability', Object.fromEntries(found) as Record<Need, Availability>)
+  project.provide('availability', Object.fromEntries([...found, ['prisma', findPrisma()]]) as Record<Need, Availability>)
 }
