@@ -34,6 +34,9 @@ const serves: Readonly<Record<string, readonly string[]>> = {
   axios: ['resilience'],
   pg: ['resilience'],
   express: ['app'],
+  drizzle: ['ports'],
+  kysely: ['ports'],
+  prisma: ['ports'],
 }
 
 const roomOf = (path: string) => (path === 'src/index.ts' ? 'index' : (path.split('/')[1] ?? ''))
