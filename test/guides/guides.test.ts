@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { formatWithOptions } from 'node:util'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { describeWith } from '../support/services.ts'
 import { promisedOutput, root, type Snippet, snippetsOf } from './snippets.ts'
 
 const guides = ['choosing-policies.md', 'tuning.md', 'from-opossum.md', 'from-cockatiel.md']
@@ -31,10 +32,10 @@ test('every snippet of the guides compiles as a module of its own', () => {
   expect(problems).toBe('')
 }, 60_000)
 
-describe('a snippet that runs prints what its comments say', () => {
+const printing = (needed: Snippet['needs']) => (): void => {
   afterEach(() => vi.restoreAllMocks())
 
-  for (const snippet of snippets.filter(({ runs }) => runs))
+  for (const snippet of snippets.filter(({ runs, needs }) => runs && needs === needed))
     test(`${snippet.guide}, line ${snippet.line}`, async () => {
       const printed: string[] = []
       vi.spyOn(console, 'log').mockImplementation((...given: unknown[]) => {
@@ -44,7 +45,10 @@ describe('a snippet that runs prints what its comments say', () => {
       expect(printed).toEqual(promisedOutput(snippet.code))
       expect(printed).not.toEqual([])
     })
-})
+}
+
+describe('a snippet that runs prints what its comments say', printing(undefined))
+describeWith('postgres', 'a snippet that runs on PostgreSQL prints what its comments say', printing('postgres'))
 
 test('every guide has snippets, and every promise of output stands in one that runs', () => {
   for (const guide of guides) expect(snippets.filter((snippet) => snippet.guide === guide)).not.toEqual([])

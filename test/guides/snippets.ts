@@ -11,8 +11,10 @@ export interface Snippet {
   /** Where its first line is in the guide. */
   readonly line: number
   readonly code: string
-  /** Whether its fence says `ts run`: it needs nothing but the package, and prints what its comments say. */
+  /** Whether its fence says `ts run`: it prints what its comments say. */
   readonly runs: boolean
+  /** What it needs besides the package: `ts run postgres`. */
+  readonly needs: 'postgres' | 'redis' | undefined
 }
 
 export const guideText = (guide: string): string => readFileSync(join(root, 'docs/guides', guide), 'utf8')
@@ -21,8 +23,10 @@ export const guideText = (guide: string): string => readFileSync(join(root, 'doc
 export function snippetsOf(guide: string, text = guideText(guide)): readonly Snippet[] {
   const found: Snippet[] = []
   for (const { index, 1: info = '', 2: code = '' } of text.matchAll(/^```(ts\b[^\n]*)\n([\s\S]*?)^```$/gm)) {
-    if (info !== 'ts' && info !== 'ts run') throw new Error(`${guide}: unknown kind of block: ${info}`)
-    found.push({ guide, line: text.slice(0, index).split('\n').length + 1, code, runs: info === 'ts run' })
+    const kind = /^ts( run(?: (postgres|redis))?)?$/.exec(info)
+    if (kind === null) throw new Error(`${guide}: unknown kind of block: ${info}`)
+    const needs = kind[2] as Snippet['needs']
+    found.push({ guide, line: text.slice(0, index).split('\n').length + 1, code, runs: kind[1] !== undefined, needs })
   }
   return found
 }
