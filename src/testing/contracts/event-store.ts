@@ -1,6 +1,7 @@
 import { appendCases } from './event-store-append.ts'
 import { conditionCases } from './event-store-condition.ts'
-import { heldCases, joinCases } from './event-store-join.ts'
+import { heldCases } from './event-store-held.ts'
+import { joinCases } from './event-store-join.ts'
 import { keyCases } from './event-store-keys.ts'
 import { lifeCases } from './event-store-life.ts'
 import { malformedCases } from './event-store-malformed.ts'
