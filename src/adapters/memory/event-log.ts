@@ -101,9 +101,12 @@ export class EventLog implements LogView {
 
   /** Takes events out of the log; their places stay taken. */
   remove(events: readonly KeptEvent[]): void {
-    for (const { position } of events) if (position !== undefined) this.#places[position] = undefined
     const isThere = (place: number): boolean => this.#places[place] !== undefined
-    for (const event of events) for (const term of termsOf(event)) this.#index.drop(event.tenant, term, isThere)
+    for (const event of events) {
+      // One by one: a list counts what is gone, and has to be told before it looks.
+      if (event.position !== undefined) this.#places[event.position] = undefined
+      for (const term of termsOf(event)) this.#index.drop(event.tenant, term, isThere)
+    }
   }
 
   eventsAfter(key: string, version: number, limit: number): KeptEvent[] {
