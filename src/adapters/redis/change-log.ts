@@ -90,8 +90,10 @@ export class ChangeLog {
     const from = this.#position
     const [us, last, more, changes] = array(await this.#link.run(changesAfter, [String(from), String(PAGE)], POLL, signal))
     const latest = Number(text(last))
+    const reached = Math.max(Number(text(us)), latest)
     this.read(Number(text(us)), latest)
-    if (from < Math.max(Number(text(us)), latest) - LOG_US) {
+    if (reached < from) this.#stepBack(latest)
+    if (from < reached - LOG_US) {
       this.#position = latest
       this.#fail(lost())
       return false
@@ -103,6 +105,12 @@ export class ChangeLog {
     for (let i = 0; i < read.length; i += 2)
       for (const [feed, begin] of this.#feeds) if (Number(read[i + 1]) > begin) feed.changed(read[i] as string)
     return text(more) === '1'
+  }
+
+  /** The server's clock was set back since it was read: what was taken for a time it had passed has not come yet. */
+  #stepBack(latest: number): void {
+    this.#position = latest
+    for (const [feed, begin] of this.#feeds) if (begin > latest) this.#feeds.set(feed, latest)
   }
 
   /** Waits for a hint, or until it is time to look again. */
@@ -135,10 +143,13 @@ export class ChangeLog {
   }
 
   async #connected(channel: string, hint: () => void, signal: AbortSignal): Promise<ReturnType<Link['listen']>> {
+    signal.throwIfAborted()
     const listener = this.#link.listen(channel, hint)
     signal.addEventListener('abort', listener.end, { once: true })
     try {
       await listener.listening
+      // A client that was told to end before it had begun has begun all the same.
+      signal.throwIfAborted()
       return listener
     } catch (error) {
       listener.end()

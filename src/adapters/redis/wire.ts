@@ -60,7 +60,12 @@ const nodeRedisWire = (client: NodeRedisClient): Wire => ({
       ended,
       listening: listen(),
       end: () => {
-        if (own.isOpen) own.destroy()
+        try {
+          // Also where it says that it is closed: told so while it connected, it keeps the socket that came afterwards.
+          own.destroy()
+        } catch {
+          // It was closed before.
+        }
       },
     }
   },
