@@ -28,9 +28,33 @@ export {
   type SubscriptionOptions,
   subscription,
 } from './messaging/index.ts'
+export type { Checkpoint, Checkpoints, CheckpointVerdict, CheckpointWrite } from './ports/checkpoints.ts'
+export type {
+  AppendCondition,
+  AppendOptions,
+  AppendReceipt,
+  AppendRequest,
+  AppendVerdict,
+  EventQuery,
+  EventStore,
+  EventStoreStats,
+  Expectation,
+  JoinedEvents,
+  LogBatch,
+  LogHead,
+  LogRead,
+  NewEvent,
+  StoredEvent,
+  StreamRead,
+  StreamWrite,
+} from './ports/event-store.ts'
+export type { KeyChange, KeyEntry, KeyFilter, KeyValue, PutOptions, PutVerdict } from './ports/key-value.ts'
+export type { Lease, LeaseGrant } from './ports/lease.ts'
 export type { Logger } from './ports/logger.ts'
+export type { Listener, Notifier } from './ports/notifier.ts'
 export type { PartHealth } from './ports/part.ts'
-export type { Storage } from './ports/storage.ts'
+export type { Engine, Storage } from './ports/storage.ts'
+export type { Transactions } from './ports/transactions.ts'
 export type { Transport } from './ports/transport.ts'
 export * from './resilience/index.ts'
 export {

@@ -50,9 +50,11 @@ export interface KeyChange {
  * 6. `delete` answers whether it deleted; with a revision it deletes only that one.
  * 7. `list` orders keys by code point (the order of the UTF-8 bytes) and pages with `afterKey`; what is there all the while is listed once.
  * 8. `watch` yields the current state of each key that has changed since it was called, perhaps several changes as one, never an older state
- *    after a newer one; keys whose time is over are reported as gone, within a second of it. It ends with the signal, or `break`.
+ *    after a newer one; keys whose time is over are reported as gone, within a second of it. It ends with the signal, or `break`; closing
+ *    ends it with `NOT_STARTED`, and a reader that falls 100,000 changed keys behind is ended with `QUEUE_FULL`.
  * 9. Keys are 1 to 512 bytes of UTF-8, values at most `valueMaxBytes` (1 MiB unless the adapter says otherwise); both are kept byte for
- *    byte, NUL and astral characters included. Anything else is refused with `INVALID_INPUT` (a lone surrogate: `NOT_JSON`), effect none.
+ *    byte, NUL and astral characters included. Anything else is refused with `INVALID_INPUT` (a lone surrogate: `NOT_JSON`; a filter's
+ *    limit: `INVALID_OPTIONS`), effect none.
  * 10. What was never opened, or was closed, answers `NOT_STARTED`. An engine that does not answer: `STORAGE_UNAVAILABLE`, effect none where
  *    nothing can have been written, unknown otherwise. Every method but `close` leaves at once when its signal aborts (`ABORTED`, likewise).
  */
