@@ -94,7 +94,7 @@ export function postgresFailures(outcome: Outcome<unknown>): Verdict {
 
 /** What `pg` and its pool say without a code. */
 const LOST_POSTGRES =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|timeout expired)/i
+  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|timeout expired|Query read timeout)/i
 const hasOwnCode = (error: unknown): boolean => /^CONNECT(?:ION)?_/.test(textOf(error, 'code'))
 
 /** Replies of a server that cannot serve for now. */
@@ -102,19 +102,25 @@ const SICK_REPLY = /^(?:LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|READONLY|BUSY|MI
 /** A reply begins with its kind in capitals. */
 const REPLY = /^[A-Z]{2,}[A-Z0-9]*\b/
 const LOST_REDIS =
-  /Connection is closed|Socket closed|Socket already opened|The client is closed|max retries per request|Command timed out|Connection timeout/i
+  /Connection is closed|Socket closed|Socket already opened|The client is closed|max retries per request|Command timed out|Connection timeout|Socket timeout|Stream isn't writeable|Failed to refresh slots cache|sentinels are unreachable|root nodes are unavailable/i
 const LOST_NAMES = new Set([
   'ClientClosedError',
   'ClientOfflineError',
+  'ClusterAllFailedError',
+  'CommandTimeoutDuringMaintenanceError',
   'ConnectionTimeoutError',
   'MaxRetriesPerRequestError',
+  'RootNodesUnavailableError',
   'SocketClosedUnexpectedlyError',
+  'SocketTimeoutDuringMaintenanceError',
+  'SocketTimeoutError',
 ])
 
 /**
  * For Redis (node-redis, ioredis): errors of the connection fail, and so do replies of a server that cannot serve for now (`LOADING`,
  * `CLUSTERDOWN`, `MASTERDOWN`, `TRYAGAIN`, `READONLY`, `BUSY`, `MISCONF`, `OOM`, `NOREPLICAS`). Any other reply, such as `WRONGTYPE`,
- * `NOSCRIPT` or `ERR`, succeeds: the server works. What is neither is the program's own, and is ignored.
+ * `NOSCRIPT` or `ERR`, succeeds: the server works. A transaction counts as the worst of its commands' replies. What is neither is the
+ * program's own, and is ignored.
  */
 export function redisFailures(outcome: Outcome<unknown>): Verdict {
   if (outcome.ok) return 'success'
@@ -122,9 +128,15 @@ export function redisFailures(outcome: Outcome<unknown>): Verdict {
   const lost = (one: unknown): boolean =>
     LOST_NAMES.has(textOf(one, 'name')) || LOST_NAMES.has(nameOfClass(one)) || LOST_REDIS.test(textOf(one, 'message'))
   if (isNetwork(error) || someCause(error, lost)) return 'failure'
-  const message = textOf(error, 'message')
-  if (SICK_REPLY.test(message)) return 'failure'
-  return REPLY.test(message) ? 'success' : 'ignore'
+  const answers = answersOf(error)
+  if (answers.some((one) => SICK_REPLY.test(textOf(one, 'message')))) return 'failure'
+  return answers.some((one) => REPLY.test(textOf(one, 'message'))) ? 'success' : 'ignore'
+}
+
+/** The error itself, and for a transaction the errors of its commands: `replies` of node-redis, `previousErrors` of ioredis. */
+function answersOf(error: unknown): readonly unknown[] {
+  const ofCommands = [read(error, 'replies'), read(error, 'previousErrors')].filter(Array.isArray).flat()
+  return [error, ...ofCommands.filter((one) => one instanceof Error)]
 }
 
 const nameOfClass = (error: unknown): string => {

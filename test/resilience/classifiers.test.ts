@@ -54,6 +54,7 @@ describe('postgresFailures', () => {
     [new AggregateError([coded('ECONNREFUSED')], 'both families'), 'failure'],
     [new Error('Connection terminated unexpectedly'), 'failure'],
     [new Error('timeout exceeded when trying to connect'), 'failure'],
+    [new Error('Query read timeout'), 'failure'],
     [late, 'failure'],
     [new TypeError('x is undefined'), 'ignore'],
     ['a text', 'ignore'],
@@ -76,6 +77,12 @@ describe('redisFailures', () => {
     ['ERR unknown command', 'success'],
     ['Connection is closed.', 'failure'],
     ['Reached the max retries per request limit (which is 20).', 'failure'],
+    ["Stream isn't writeable and enableOfflineQueue options is false", 'failure'],
+    ['Failed to refresh slots cache.', 'failure'],
+    ['All sentinels are unreachable and retry is disabled.', 'failure'],
+    ['All the root nodes are unavailable', 'failure'],
+    ['Socket timeout. Expecting data, but did not receive any in 5ms.', 'failure'],
+    ['Disconnects client', 'ignore'],
     ['x is undefined', 'ignore'],
     ['A sentence of the program', 'ignore'],
   ])('%s: %s', (message, verdict) => expect(redisFailures(failedWith(new Error(message)))).toBe(verdict))
@@ -86,6 +93,9 @@ describe('redisFailures', () => {
     [new (class SocketClosedUnexpectedlyError extends Error {})('any'), 'failure'],
     [late, 'failure'],
     [7, 'ignore'],
+    [Object.assign(new Error('1 commands failed'), { replies: ['OK', new Error('WRONGTYPE Operation')] }), 'success'],
+    [Object.assign(new Error('1 commands failed'), { replies: ['OK', new Error('OOM command not allowed')] }), 'failure'],
+    [Object.assign(new Error('EXECABORT discarded'), { previousErrors: [new Error('MISCONF Redis')] }), 'failure'],
   ])('a thrown %s is a %s', (error, verdict) => expect(redisFailures(failedWith(error))).toBe(verdict))
 
   test('a result succeeds', () => expect(redisFailures(succeeded(null))).toBe('success'))

@@ -7,12 +7,16 @@ import { pathToFileURL } from 'node:url'
 import type { TestProject } from 'vitest/node'
 
 const ports = { postgres: 5432, mariadb: 3306, redis: 6379, rabbitmq: 5672, mosquitto: 1883, nats: 4222 } as const
-const drivers = ['libsql', 'better-sqlite3', 'node:sqlite'] as const
+const drivers = ['libsql', 'better-sqlite3', 'node:sqlite', 'undici 8'] as const
+
+export type Driver = (typeof drivers)[number]
+export type Need = keyof typeof ports | Driver | 'prisma'
+
+/** undici is a dependency of the tests as well, in the version that Node 20 runs. */
+export const packageOf = (driver: Driver): string => (driver === 'undici 8' ? 'undici' : driver)
 
 /** Prisma's client, where `node scripts/prisma.mjs` has made one. */
 export const prismaClient = new URL('../../.tmp/prisma/generated/client.ts', import.meta.url)
-
-export type Need = keyof typeof ports | (typeof drivers)[number] | 'prisma'
 
 export interface Availability {
   readonly ready: boolean
@@ -24,7 +28,7 @@ export interface Availability {
   readonly from?: string
 }
 
-const nodeMajor = Number(process.versions.node.split('.')[0])
+const [nodeMajor = 0, nodeMinor = 0] = process.versions.node.split('.').map(Number)
 
 function reach(port: number): Promise<Availability> {
   return new Promise((done) => {
@@ -40,19 +44,22 @@ function reach(port: number): Promise<Availability> {
 }
 
 /** Resolves only: a driver built for another Node may end the process when it is loaded. */
-function find(driver: (typeof drivers)[number]): Availability {
+function find(driver: Driver): Availability {
   if (nodeMajor < 22 && driver === 'node:sqlite') return { ready: false, reason: `not on Node ${nodeMajor} (22 and later)`, excused: true }
   if (nodeMajor < 22 && driver === 'better-sqlite3') {
     return { ready: false, reason: `its ready-made binaries need Node 22 (this is ${nodeMajor})`, excused: true }
   }
+  if (driver === 'undici 8' && (nodeMajor < 22 || (nodeMajor === 22 && nodeMinor < 19))) {
+    return { ready: false, reason: `it needs Node 22.19 (this is ${nodeMajor}.${nodeMinor})`, excused: true }
+  }
   if (driver === 'node:sqlite') return { ready: true, reason: '', excused: false }
   const folders = [
-    import.meta.url,
+    ...(driver === 'undici 8' ? [] : [import.meta.url]),
     ...(process.env.HOLDFAST_DRIVERS ? [pathToFileURL(`${resolve(process.env.HOLDFAST_DRIVERS)}/`).href] : []),
   ]
   for (const from of folders) {
     try {
-      createRequire(from).resolve(driver)
+      createRequire(from).resolve(packageOf(driver))
       return { ready: true, reason: '', excused: false, from }
     } catch {
       // Perhaps in the next folder.

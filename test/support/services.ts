@@ -2,7 +2,7 @@
 // skipped and why, and REQUIRE_SERVICES=1 turns each such skip into a failure.
 import { createRequire } from 'node:module'
 import { describe, inject, test } from 'vitest'
-import type { Availability, Need } from './probe.ts'
+import { type Availability, type Driver, type Need, packageOf } from './probe.ts'
 
 export type { Availability, Need } from './probe.ts'
 
@@ -35,8 +35,8 @@ export function describeWith(need: Need, name: string, body: () => void): void {
   }
 }
 
-/** Loads an SQLite driver that `availability` says is ready: from node_modules, or from the folder that HOLDFAST_DRIVERS names. */
-export function loadDriver<Module>(need: 'libsql' | 'better-sqlite3' | 'node:sqlite'): Module {
+/** Loads a driver that `availability` says is ready: from node_modules, or from the folder that HOLDFAST_DRIVERS names. */
+export function loadDriver<Module>(need: Driver): Module {
   const { from } = availability(need)
-  return createRequire(from ?? import.meta.url)(need) as Module
+  return createRequire(from ?? import.meta.url)(packageOf(need)) as Module
 }

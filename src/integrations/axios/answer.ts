@@ -1,4 +1,3 @@
-import type { Context } from '../../core/context.ts'
 import type { Exchange } from '../http-shared/attempts.ts'
 import { type Call, headerOf } from './request.ts'
 import type { Adapter, AxiosResponseSlice } from './slice.ts'
@@ -9,8 +8,13 @@ export interface Answer {
   readonly rejection: unknown
 }
 
-/** What axios refuses before anything is sent. */
-const REFUSED = new Set(['ERR_BAD_OPTION', 'ERR_BAD_OPTION_VALUE', 'ERR_INVALID_URL', 'ERR_NOT_SUPPORT'])
+/** What axios and Node refuse before anything is sent: there is no request yet. */
+const REFUSED = /^ERR_(?:BAD_OPTION|BAD_OPTION_VALUE|BAD_REQUEST|NOT_SUPPORT|(?:INVALID|UNESCAPED)_.+)$/
+
+function refused(error: unknown): boolean {
+  const { code, request } = (error ?? {}) as { readonly code?: unknown; readonly request?: unknown }
+  return REFUSED.test(String(code)) && request === undefined
+}
 
 export const exchange = (call: Call, adapter: Adapter): Exchange<Answer> => ({
   async send(headers, ctx) {
@@ -25,7 +29,8 @@ export const exchange = (call: Call, adapter: Adapter): Exchange<Answer> => ({
   statusOf: ({ response }) => response.status,
   retryAfterOf: ({ response }) => headerOf(response.headers, 'retry-after') ?? null,
   keep(answer, ctx) {
-    hold(answer.response.data, ctx)
+    const body = ended(answer.response.data)
+    if (body !== undefined) ctx.hold(body)
     return answer
   },
   discard({ response: { data } }) {
@@ -33,7 +38,7 @@ export const exchange = (call: Call, adapter: Adapter): Exchange<Answer> => ({
     if (typeof destroy === 'function') destroy.call(data)
     else if (typeof cancel === 'function') void Promise.resolve(cancel.call(data)).catch(() => {})
   },
-  refused: (error) => REFUSED.has(String((error as { readonly code?: unknown } | null)?.code)),
+  refused,
 })
 
 function responseOf(error: unknown): AxiosResponseSlice | undefined {
@@ -41,14 +46,12 @@ function responseOf(error: unknown): AxiosResponseSlice | undefined {
   return typeof response?.status === 'number' ? (response as AxiosResponseSlice) : undefined
 }
 
-/** Only a stream of Node's (`responseType: 'stream'`) is still under way when axios answers. */
-function hold(data: unknown, ctx: Context): void {
+/** When the body has ended, however it did. Only a stream of Node's (`responseType: 'stream'`) is still under way when axios answers. */
+export function ended(data: unknown): Promise<void> | undefined {
   const { once, destroyed } = (data ?? {}) as { once?: unknown; destroyed?: unknown }
-  if (typeof once !== 'function' || destroyed === true) return
-  ctx.hold(
-    new Promise<void>((resolve) => {
-      once.call(data, 'end', resolve)
-      once.call(data, 'close', resolve)
-    }),
-  )
+  if (typeof once !== 'function' || destroyed === true) return undefined
+  return new Promise((resolve) => {
+    once.call(data, 'end', resolve)
+    once.call(data, 'close', resolve)
+  })
 }

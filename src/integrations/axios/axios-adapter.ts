@@ -4,7 +4,8 @@ import { checkOptions } from '../../core/options.ts'
 import { partsOf } from '../../core/policy-inside.ts'
 import { clock, flag, fn, required } from '../../core/rules.ts'
 import { Attempts } from '../http-shared/attempts.ts'
-import { type Answer, exchange } from './answer.ts'
+import { type Answer, ended, exchange } from './answer.ts'
+import { callersEnd } from './callers-end.ts'
 import { readCall } from './request.ts'
 import type { Adapter, AxiosAdapterSlice, AxiosConfigSlice, ResilientRequestConfig } from './slice.ts'
 
@@ -29,8 +30,9 @@ const rules = { adapter: required(fn<AxiosAdapterSlice>(async () => Promise.reje
  * - With `responseType: 'stream'` (of Node's) a permit is held until the stream has ended or was destroyed.
  * - Sent where the caller has not set them: `traceparent`, `tracestate`, `baggage`, `holdfast-deadline-ms`, `x-correlation-id`, and the
  *   `Idempotency-Key` that was handed in, on methods that change something.
- * - `keys.host` is the URL's host and port. A request may carry `context` and `keys` besides axios's configuration. `signal` counts in
- *   every wait, a `cancelToken` only while a request is under way; axios makes its `CanceledError` of both.
+ * - `keys.host` is the URL's host and port. A request may carry `context` and `keys` besides axios's configuration; in TypeScript its type
+ *   is `AxiosRequestConfig & ResilientRequestConfig`. `signal` and `cancelToken` end every wait, no policy counts that as a failure, and
+ *   axios makes its `CanceledError` of it.
  * - Transforms, interceptors and `validateStatus` stay where they were: outside.
  *
  * @param options
@@ -53,7 +55,8 @@ export function axiosAdapter<A extends AxiosAdapterSlice>(policy: Policy, option
 
   async function axiosAdapter(config: AxiosConfigSlice & ResilientRequestConfig): Promise<unknown> {
     const call = readCall(config)
-    const { keys, context, signal } = call
+    const { keys, context } = call
+    const { signal, leave } = callersEnd(config)
     const attempts = new Attempts<Answer>(call, exchange(call, adapter as Adapter), settings)
     const run = { keys, ...(context !== undefined && { context }), ...(signal !== undefined && { signal }) }
     let answer: Answer
@@ -62,11 +65,15 @@ export function axiosAdapter<A extends AxiosAdapterSlice>(policy: Policy, option
     } catch (error) {
       const end = attempts.unwrap(error)
       attempts.settle('response' in end ? end.response : undefined)
-      if (!('response' in end)) throw own(end.error, config)
+      if (!('response' in end)) {
+        leave()
+        throw own(end.error, config)
+      }
       answer = end.response
     }
     attempts.settle(answer)
     const { response, rejection } = answer
+    void (ended(response.data) ?? Promise.resolve()).then(leave)
     own(response, config)
     if (rejection !== undefined) throw own(rejection, config)
     return response

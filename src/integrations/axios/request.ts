@@ -6,13 +6,13 @@ import type { AxiosConfigSlice, ResilientRequestConfig } from './slice.ts'
 export interface Call extends Sent {
   readonly keys: Readonly<Record<string, string>>
   readonly context: Context | undefined
-  readonly signal: AbortSignal | undefined
   /** What the adapter inside is given for one attempt. */
   with(added: Readonly<Record<string, string>>, signal: AbortSignal): AxiosConfigSlice
 }
 
 export function readCall(config: AxiosConfigSlice & ResilientRequestConfig): Call {
-  const { context, keys, ...plain } = config
+  // The token reaches each attempt as part of its signal.
+  const { context, keys, cancelToken, ...plain } = config
   const host = hostOf(plain)
   return {
     ...methodRules((plain.method ?? 'get').toUpperCase()),
@@ -20,7 +20,6 @@ export function readCall(config: AxiosConfigSlice & ResilientRequestConfig): Cal
     hasHeader: (name) => headerOf(plain.headers, name) !== undefined,
     keys: host === undefined ? { ...keys } : { host, ...keys },
     context,
-    signal: plain.signal instanceof AbortSignal ? plain.signal : undefined,
     with: (added, signal) => ({ ...plain, headers: withHeaders(plain.headers, added), signal }),
   }
 }

@@ -8,6 +8,7 @@ export interface AxiosConfigSlice {
   readonly headers?: unknown
   readonly data?: unknown
   readonly signal?: unknown
+  readonly cancelToken?: unknown
 }
 
 export interface AxiosResponseSlice {

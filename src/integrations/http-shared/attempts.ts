@@ -77,7 +77,8 @@ export class Attempts<R> {
     try {
       response = await this.#exchange.send(this.#headers(ctx), ctx)
     } catch (error) {
-      if (this.#exchange.refused?.(error) === true) throw this.#marked(error, 'INVALID_INPUT', 'the client refused the request', 'none')
+      // Not the fault of the server, so no breaker counts it.
+      if (this.#exchange.refused?.(error) === true) throw this.#marked(error, 'DECLINED', 'the client refused the request', 'none')
       throw this.#repeatable(ctx) ? error : this.#final(error)
     }
     if (this.#over || ctx.aborted) {

@@ -9,7 +9,7 @@ export async function checkOut(pool: CalledPool, policy: Policy): Promise<PgClie
   let given: PgClientSlice | undefined
   try {
     given = await policy.run(async (ctx) => {
-      const client = await connected(pool)
+      const client = await pool.connect()
       if (ctx.aborted) {
         client.release()
         throw ctx.signal.reason
@@ -24,14 +24,6 @@ export async function checkOut(pool: CalledPool, policy: Policy): Promise<PgClie
   } finally {
     // A hedge's second client, or one whose answer came in the same turn as an abort.
     for (const client of mine) if (client !== given) client.release()
-  }
-}
-
-async function connected(pool: CalledPool): Promise<PgClientSlice> {
-  try {
-    return await pool.connect()
-  } catch (error) {
-    throw sayNone(error)
   }
 }
 
@@ -51,17 +43,22 @@ function heldUntilReleased(client: PgClientSlice, ctx: Context, then: () => void
   }
 }
 
-/** pg-pool's own words for "no client came in time", which has no code. */
-const CHECK_OUT_TIMED_OUT = 'timeout exceeded when trying to connect'
+/** pg-pool's own words for "no client came in time" and "no new connection came in time", which have no code. */
+const CHECK_OUT_TIMED_OUT = new Set(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])
 
-/** pg-pool's time-out for a client, as an error that says that nothing was sent; any other error as it is. */
-export function sayNone(error: unknown): unknown {
-  if (!(error instanceof Error) || error.message !== CHECK_OUT_TIMED_OUT) return error
-  return new HoldfastError('TIMEOUT', error.message, { effect: 'none', retry: 'later', cause: error })
-}
+/** Whether the pool itself gave up before it had a client to send anything on. */
+export const isCheckOutTimeout = (error: unknown): error is Error => error instanceof Error && CHECK_OUT_TIMED_OUT.has(error.message)
+
+/**
+ * The pool's time-out, told to the caller as an error that says that nothing was sent. Only outside the policy: inside, a breaker would take
+ * it for a refusal and never count a server that does not answer.
+ */
+export const noClientInTime = (error: Error): HoldfastError =>
+  new HoldfastError('TIMEOUT', error.message, { effect: 'none', retry: 'later', cause: error })
 
 /** Whatever ended a check-out, no statement was sent. */
 function nothingSent(error: unknown): unknown {
+  if (isCheckOutTimeout(error)) return noClientInTime(error)
   if (!(error instanceof HoldfastError) || error.effect === 'none') return error
   const { code, message, retry, retryAfterMs, details } = error
   return new HoldfastError(code, message, {

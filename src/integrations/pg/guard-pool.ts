@@ -1,7 +1,8 @@
 import type { Policy } from '../../core/handler.ts'
 import { invalidOption } from '../../core/options.ts'
 import { partsOf } from '../../core/policy-inside.ts'
-import { checkOut, sayNone } from './check-out.ts'
+import { checkOut } from './check-out.ts'
+import { queried } from './queried.ts'
 import type { Callback, CalledPool, PgPoolSlice } from './slice.ts'
 
 type Fn = (this: unknown, ...args: unknown[]) => unknown
@@ -11,10 +12,12 @@ type Fn = (this: unknown, ...args: unknown[]) => unknown
  *
  * - `connect()` holds its permit (a bulkhead's slot) from the check-out until `release()`; the policy's time limit is that of the
  *   check-out, not of what is done with the client. Each refusal and time-out of a check-out has effect none, the pool's own
- *   `connectionTimeoutMillis` included (`TIMEOUT`, its error as the cause). A client that comes too late is released at once.
+ *   `connectionTimeoutMillis` included (`TIMEOUT`, its error as the cause; policies see the pool's own error, so that a breaker counts a
+ *   server that does not answer). A client that comes too late is released at once.
  * - `query()` runs under the policy as one call. Errors are `pg`'s own: a breaker counts them as its `classify` says, and a retry sends
  *   again what its `retryIf` allows, statements that change something included; leave retry out where that is wrong.
  * - Callbacks work as with `pg`, and what `connect` hands them as `done` is the client's `release`.
+ * - A client that was checked out still wants an `error` listener, as with `pg`: it tells there that its connection was lost.
  * - The pool itself is neither changed nor ended: who holds it has the unguarded one. What runs on a client that was checked out is not
  *   guarded.
  * - Wait for a slot in the bulkhead, not in the pool: `concurrent` at most the pool's `max`, or refusals come from `pg`.
@@ -40,13 +43,7 @@ export function guardPool<P extends PgPoolSlice>(pool: P, policy: Policy): P {
     query(...args) {
       const callback = args.findIndex((arg, i) => i > 0 && typeof arg === 'function')
       const sent = callback < 0 ? args : args.slice(0, callback)
-      const answer = policy.run(async () => {
-        try {
-          return await called.query(...sent)
-        } catch (error) {
-          throw sayNone(error)
-        }
-      })
+      const answer = queried(called, policy, sent)
       return callback < 0 ? answer : tell(args[callback] as Callback, answer, (result) => [result])
     },
   }
