@@ -162,6 +162,7 @@ class Run {
   check(): void {
     this.#refused = this.calls.filter(({ answer }) => answer === 'RATE_LIMITED').length
     expect(this.passed).toEqual(this.passes)
+    if (this.waiting.length === 0) expect(this.clock.pending).toBe(0)
     expect(this.limit.stats()).toMatchObject({ waiting: this.waiting.length, refused: this.#refused })
     expect(this.calls.map(({ told }) => told)).toEqual(this.calls.map(({ answer }) => answer))
   }
