@@ -41,7 +41,9 @@ describe('hazard M: 10^5 calls leave at most one listener on a long-lived signal
   test.each(stacks)(
     'handed to each call through %s',
     async (...stack) => {
-      expect(await flood(stack, CALLS, (signal) => ({ signal, keys: { key: 'k' } }))).toEqual({ most: 1, left: 0 })
+      const calls = stack.length > 1 ? CALLS : CALLS / 10
+      let n = 0
+      expect(await flood(stack, calls, (signal) => ({ signal, keys: { key: `${n++ % 50}` } }))).toEqual({ most: 1, left: 0 })
     },
     120_000,
   )
