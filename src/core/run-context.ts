@@ -78,17 +78,19 @@ export function underContext(call: Next, input: unknown, options: RunOptions | u
     return Promise.reject(error)
   }
   if (ctx.aborted) return Promise.reject(abortedError(ctx, false))
-  return raced(call, input, ctx, ctx !== (options?.context ?? ambientContext()), noted)
+  // One that outlives the call may hang on a signal that outlives everything: what reads `signal` inside has to leave with the call.
+  const outlives = ctx === (options?.context ?? ambientContext())
+  return raced(call, input, outlives ? ctx.child(ctx.attempt) : ctx, noted)
 }
 
-/** Races a call against its context. `own`: the context was made for this call, so it ends with it. */
-function raced(call: Next, input: unknown, ctx: Ctx, own: boolean, noted: Noted): Promise<unknown> {
+/** Races a call against its context, which was made for this call, so it ends with it. */
+function raced(call: Next, input: unknown, ctx: Ctx, noted: Noted): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const edge = new Edge(ctx, reject)
     ctx.listen(edge)
     const done = (): void => {
       ctx.unlisten(edge)
-      if (own) ctx.whenIdle(() => ctx.end())
+      ctx.whenIdle(() => ctx.end())
     }
     const fulfil = (value: unknown): void => {
       done()

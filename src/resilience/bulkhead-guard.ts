@@ -31,11 +31,20 @@ export type BulkheadEvents = {
   readonly timedOut: { readonly name: string; readonly queueTimeoutMs: number }
 }
 
+/** What stands behind another kind of bulkhead: whose permits calls get, and as what it tells of itself. */
+export interface Front {
+  readonly kind: string
+  readonly permit: Permit
+  readonly events: Emitter<BulkheadEvents>
+}
+
 export class BulkheadGuard implements Guard, Permit, WaiterOwner, Owner<BulkheadStats, BulkheadEvents> {
   readonly keeps = true
   readonly name: string
   readonly clock?: Clock
-  readonly events = new Emitter<BulkheadEvents>()
+  readonly events: Emitter<BulkheadEvents>
+  readonly #kind: string
+  readonly #permit: Permit
   #settings: Checked
   #concurrent: number
   readonly #line: Line
@@ -50,8 +59,11 @@ export class BulkheadGuard implements Guard, Permit, WaiterOwner, Owner<Bulkhead
   #timedOut = 0
   #gaveUp = 0
 
-  constructor(settings: Checked) {
+  constructor(settings: Checked, front?: Front) {
     this.name = settings.name
+    this.events = front?.events ?? new Emitter()
+    this.#kind = front?.kind ?? 'bulkhead'
+    this.#permit = front?.permit ?? this
     if (settings.clock !== undefined) this.clock = settings.clock
     this.#settings = settings
     this.#concurrent = settings.concurrent
@@ -81,7 +93,7 @@ export class BulkheadGuard implements Guard, Permit, WaiterOwner, Owner<Bulkhead
     if (this.running < this.#concurrent) {
       this.running += 1
       this.#admitted += 1
-      return this
+      return this.#permit
     }
     if (this.#line.size >= this.#settings.queued) return this.#full()
     if (ctx.aborted) return gaveUp(ctx, this.name)
@@ -123,7 +135,7 @@ export class BulkheadGuard implements Guard, Permit, WaiterOwner, Owner<Bulkhead
     this.#admitted += 1
     waiter.ctx.unlisten(waiter)
     waiter.dueIn?.remove(waiter)
-    waiter.answer(this)
+    waiter.answer(this.#permit)
   }
 
   gaveUp(waiter: Waiter): void {
@@ -150,8 +162,16 @@ export class BulkheadGuard implements Guard, Permit, WaiterOwner, Owner<Bulkhead
   }
 
   reconfigure(changes: object): void {
+    this.take(changeBulkhead(this.#settings, changes))
+  }
+
+  get settings(): Checked {
+    return this.#settings
+  }
+
+  /** Works by these from now on. */
+  take(settings: Checked): void {
     const former = this.#settings
-    const settings = changeBulkhead(former, changes)
     this.#settings = settings
     this.#concurrent = settings.concurrent
     // Those that wait keep the time they began with.
@@ -175,7 +195,7 @@ export class BulkheadGuard implements Guard, Permit, WaiterOwner, Owner<Bulkhead
 
   #tell<E extends keyof BulkheadEvents>(event: E, what: BulkheadEvents[E]): void {
     this.events.emit(event, what)
-    if (diagnostics.policy.hasSubscribers) diagnostics.policy.publish({ policy: 'bulkhead', event, ...what })
+    if (diagnostics.policy.hasSubscribers) diagnostics.policy.publish({ policy: this.#kind, event, ...what })
   }
 }
 

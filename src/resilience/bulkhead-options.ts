@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { Context } from '../core/context.ts'
-import { checkOptions, invalidOption } from '../core/options.ts'
+import { checkOptions, invalidOption, type Read } from '../core/options.ts'
 import { any, clock, durationMs, optional, text, whole } from '../core/rules.ts'
 import { type Line, WaiterQueue } from './bulkhead-queue.ts'
 import { FairLine } from './fair-line.ts'
@@ -21,24 +21,31 @@ export interface FairOrder {
   readonly weight?: (key: string) => number
 }
 
-/** What `reconfigure` may change. */
-export interface BulkheadSettings {
-  /** Calls that may run at once; a whole number of at least 1, default 10. */
-  readonly concurrent?: number
+/** Who may wait, how long, and what becomes of abandoned calls; of every kind of bulkhead. */
+export interface WaitingSettings {
   /** Calls that may wait for a slot; default 0: a full bulkhead refuses at once. */
   readonly queued?: number
   /** How long a call may wait for a slot, in milliseconds; at least 1, default as long as its caller does. Needs `queued`. */
   readonly queueTimeoutMs?: number
   /**
-   * How many abandoned calls (the caller has been answered, the work goes on) give their slots back and are counted apart; so up to
-   * `concurrent` + `abandonedMax` really run. Those beyond it keep their slots until they settle. Default 0: every one does.
+   * How many abandoned calls (the caller has been answered, the work goes on) give their slots back and are counted apart; so up to the
+   * limit and `abandonedMax` really run. Those beyond it keep their slots until they settle. Default 0: every one does.
    */
   readonly abandonedMax?: number
 }
 
-export interface BulkheadOptions extends BulkheadSettings {
+/** What `reconfigure` may change. */
+export interface BulkheadSettings extends WaitingSettings {
+  /** Calls that may run at once; a whole number of at least 1, default 10. */
+  readonly concurrent?: number
+}
+
+export interface WaitingOptions {
   /** Who of those that wait is next; default `'fifo'`: the oldest. Needs `queued`. */
   readonly order?: 'fifo' | PriorityOrder | FairOrder
+}
+
+export interface BulkheadOptions extends BulkheadSettings, WaitingOptions {
   /** Stands for it in errors and diagnostics; default `bulkhead`. */
   readonly name?: string
   /** For `queueTimeoutMs`. */
@@ -57,28 +64,25 @@ function isOrder(value: unknown): boolean {
   return (isFn(fairBy) || (typeof fairBy === 'string' && fairBy !== '')) && (weight === undefined || isFn(weight))
 }
 
-const changeable = {
-  concurrent: whole({ min: 1, default: 10 }),
+/** Rules of what every kind of bulkhead takes. */
+export const waitingRules = {
   queued: whole({ default: 0 }),
   queueTimeoutMs: optional(durationMs({ min: 1, default: 1 })),
   abandonedMax: whole({ default: 0 }),
-}
-const rules = {
-  ...changeable,
   order: any<Order>(
     "'fifo', { priority: (ctx) => number } or { fairBy: 'tenant', a key's name or (ctx) => key, weight? }",
     isOrder,
     'fifo',
   ),
-  name: text('bulkhead'),
-  clock: optional(clock),
 }
-const changes = {
-  concurrent: optional(changeable.concurrent),
-  queued: optional(changeable.queued),
-  queueTimeoutMs: changeable.queueTimeoutMs,
-  abandonedMax: optional(changeable.abandonedMax),
+const concurrent = whole({ min: 1, default: 10 })
+const rules = { ...waitingRules, concurrent, name: text('bulkhead'), clock: optional(clock) }
+export const waitingChanges = {
+  queued: optional(waitingRules.queued),
+  queueTimeoutMs: waitingRules.queueTimeoutMs,
+  abandonedMax: optional(waitingRules.abandonedMax),
 }
+const changes = { ...waitingChanges, concurrent: optional(concurrent) }
 
 export interface Checked extends Required<Omit<BulkheadSettings, 'queueTimeoutMs'>> {
   readonly queueTimeoutMs: number | undefined
@@ -89,19 +93,27 @@ export interface Checked extends Required<Omit<BulkheadSettings, 'queueTimeoutMs
 
 export function checkBulkhead(options: BulkheadOptions | undefined): Checked {
   const checked = checkOptions('bulkhead', options, rules)
-  const { queued, queueTimeoutMs, order } = checked
-  if (queued === 0 && queueTimeoutMs !== undefined)
-    throw invalidOption('bulkhead', 'queueTimeoutMs', 'given beside queued, without which no call waits', queueTimeoutMs)
-  if (queued === 0 && order !== 'fifo') throw invalidOption('bulkhead', 'order', 'given beside queued, without which no call waits', order)
+  checkWaiting('bulkhead', checked)
   return checked
+}
+
+/** Refuses what would say nothing without a queue. */
+export function checkWaiting(owner: string, { queued, queueTimeoutMs, order }: Pick<Checked, 'queued' | 'queueTimeoutMs' | 'order'>): void {
+  if (queued > 0) return
+  if (queueTimeoutMs !== undefined)
+    throw invalidOption(owner, 'queueTimeoutMs', 'given beside queued, without which no call waits', queueTimeoutMs)
+  if (order !== 'fifo') throw invalidOption(owner, 'order', 'given beside queued, without which no call waits', order)
 }
 
 /** The settings with the changes in them, or a throw. */
 export function changeBulkhead(former: Checked, given: object): Checked {
-  const { concurrent, queued, queueTimeoutMs, abandonedMax } = checkOptions(`bulkhead ${former.name}`, given, changes)
+  const read = checkOptions(`bulkhead ${former.name}`, given, changes)
+  return { ...changeWaiting(former, read), concurrent: read.concurrent ?? former.concurrent }
+}
+
+export function changeWaiting(former: Checked, { queued, queueTimeoutMs, abandonedMax }: Read<typeof waitingChanges>): Checked {
   return {
     ...former,
-    concurrent: concurrent ?? former.concurrent,
     queued: queued ?? former.queued,
     queueTimeoutMs: queueTimeoutMs ?? former.queueTimeoutMs,
     abandonedMax: abandonedMax ?? former.abandonedMax,
