@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { check } from './checker.ts'
-import type { Answer, Ask, History, Place } from './history.ts'
+import type { Answer, Ask, History, Kept, Place } from './history.ts'
 
 /** Three requests, one after the other: a1 and a2 to stream a, with b1 in between; a conflict and a reader of it all. */
-function honest(): { asks: Ask[]; answers: Answer[]; readings: History['readings'][number][]; log: Place[] } {
-  const ask = (request: string, stream: string, expected: Ask['writes'][number]['expect'], events: string[], askedUs: number): Ask => ({
-    request,
+function honest(): { asks: Ask[]; answers: Answer[]; readings: History['readings'][number][]; kept: Kept[]; held: string[]; log: Place[] } {
+  const ask = (name: string, stream: string, expected: Ask['writes'][number]['expect'], events: string[], askedUs: number): Ask => ({
+    request: `w/${name}`,
     writes: [{ stream, expect: expected, events }],
     tags: [`of ${stream}`],
     joined: false,
@@ -18,8 +18,8 @@ function honest(): { asks: Ask[]; answers: Answer[]; readings: History['readings
     version,
     tags: [`of ${stream}`],
   })
-  const answer = (request: string, askedUs: number, change: Partial<Answer>): Answer => ({
-    request,
+  const answer = (name: string, askedUs: number, change: Partial<Answer>): Answer => ({
+    request: `w/${name}`,
     askedUs,
     answeredUs: askedUs + 5,
     result: 'ok',
@@ -49,6 +49,12 @@ function honest(): { asks: Ask[]; answers: Answer[]; readings: History['readings
         ],
       },
     ],
+    kept: [
+      { keeper: 'k', token: 1, from: 0, to: 2, isSaved: true },
+      { keeper: 'l', token: 2, from: 2, to: 3, isSaved: true },
+      { keeper: 'k', token: 1, from: 2, to: 3, isSaved: false },
+    ],
+    held: ['b'],
     log,
   }
 }
@@ -162,6 +168,33 @@ describe('finds', () => {
         answers[3] = { ...(answers[3] as Answer), conflict: { reason: 'condition' } }
       },
     ],
+    'a stream against the order in which its process asked': [
+      1,
+      ({ asks, answers }) => {
+        asks[2] = { ...(asks[2] as Ask), askedUs: 0 }
+        asks[0] = { ...(asks[0] as Ask), askedUs: 1 }
+        answers[0] = { ...(answers[0] as Answer), askedUs: 1 }
+        answers[2] = { ...(answers[2] as Answer), askedUs: 0 }
+      },
+    ],
+    'an answer that was held up by nobody': [
+      5,
+      ({ answers }) => {
+        answers[2] = { ...(answers[2] as Answer), answeredUs: 9_000_000 }
+      },
+    ],
+    'a checkpoint moved by one who had lost its lease': [
+      1,
+      ({ kept }) => {
+        kept.push({ keeper: 'k', token: 1, from: 3, to: 4, isSaved: true })
+      },
+    ],
+    'a checkpoint moved twice from one place': [
+      1,
+      ({ kept }) => {
+        kept[2] = { ...(kept[2] as Kept), token: 2, isSaved: true }
+      },
+    ],
     'a reader that skips': [
       3,
       ({ readings, log }) => {
@@ -192,6 +225,12 @@ describe('finds', () => {
     const history = honest()
     lie(history)
     expect(promises(history)).toContain(promise)
+  })
+
+  test('nothing wrong with an answer that waited for a stream that somebody held', () => {
+    const history = honest()
+    history.answers[1] = { ...(history.answers[1] as Answer), answeredUs: 9_000_000 }
+    expect(check(history)).toEqual([])
   })
 
   test('nothing wrong with an unknown request, whether it is there or not', () => {

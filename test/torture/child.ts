@@ -1,4 +1,5 @@
 // A process of the torture, bundled when it runs. Ends when SIGTERM has been heard and what was under way is answered.
+import { keep } from './keeper.ts'
 import type { Order } from './order.ts'
 import { Recorder } from './recorder.ts'
 import { openTarget } from './target.ts'
@@ -30,6 +31,7 @@ async function read(): Promise<void> {
 
 process.once('SIGTERM', () => over.abort())
 process.stdout.write('ready\n')
-await (order.role === 'writer' ? write() : read())
+const roles = { writer: write, reader: read, keeper: () => keep(order, opened, recorder, over.signal) }
+await roles[order.role]()
 recorder.flush()
 await opened.close()

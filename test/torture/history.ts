@@ -49,10 +49,23 @@ export interface Reading {
   readonly batches: readonly { readonly scannedTo: number; readonly events: readonly Place[] }[]
 }
 
+/** One attempt to move the checkpoint that all keepers share. */
+export interface Kept {
+  readonly keeper: string
+  /** The fencing token it was made under. */
+  readonly token: number
+  readonly from: number
+  readonly to: number
+  readonly isSaved: boolean
+}
+
 export interface History {
   readonly asks: readonly Ask[]
   readonly answers: readonly Answer[]
   readonly readings: readonly Reading[]
+  readonly kept: readonly Kept[]
+  /** Streams that somebody held for long. */
+  readonly held: readonly string[]
   /** The whole log, read when everything was over. */
   readonly log: readonly Place[]
 }

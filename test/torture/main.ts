@@ -30,6 +30,7 @@ try {
     seed: Number(values.seed),
     writers: Number(values.writers),
     readers: Number(values.readers),
+    keepers: 2,
     actors: Number(values.actors),
     streams: Number(values.streams),
     joinedShare,

@@ -8,7 +8,7 @@ export interface Order {
   readonly target: Target
   /** Unique among all processes of a run. */
   readonly name: string
-  readonly role: 'writer' | 'reader'
+  readonly role: 'writer' | 'reader' | 'keeper'
   /** Where it records what it does, a line of JSON per fact. */
   readonly record: string
   readonly seed: number
@@ -26,4 +26,5 @@ export interface Order {
 export type Line =
   | { readonly k: 'ask'; readonly v: import('./history.ts').Ask }
   | { readonly k: 'answer'; readonly v: import('./history.ts').Answer }
+  | { readonly k: 'kept'; readonly v: import('./history.ts').Kept }
   | { readonly k: 'batch'; readonly v: { readonly scannedTo: number; readonly events: readonly import('./history.ts').Place[] } }

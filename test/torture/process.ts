@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createReadStream, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { Answer, Ask, Place } from './history.ts'
+import type { Answer, Ask, Kept, Place } from './history.ts'
 import type { Line, Order } from './order.ts'
 
 export class TortureProcess {
@@ -64,17 +64,19 @@ export class TortureProcess {
 export interface Recorded {
   readonly asks: Ask[]
   readonly answers: Answer[]
+  readonly kept: Kept[]
   readonly batches: { scannedTo: number; events: readonly Place[] }[]
 }
 
 /** What a process wrote down; a line that a kill cut off is left out. */
 export async function recorded({ record }: Order): Promise<Recorded> {
-  const all: Recorded = { asks: [], answers: [], batches: [] }
+  const all: Recorded = { asks: [], answers: [], kept: [], batches: [] }
   if (!existsSync(record)) return all
   for await (const text of createInterface({ input: createReadStream(record, 'utf8') })) {
     const line = parsed(text)
     if (line?.k === 'ask') all.asks.push(line.v)
     else if (line?.k === 'answer') all.answers.push(line.v)
+    else if (line?.k === 'kept') all.kept.push(line.v)
     else if (line?.k === 'batch') all.batches.push(line.v)
   }
   return all

@@ -4,7 +4,7 @@ import pg from 'pg'
 import postgres from 'postgres'
 import { postgresStorage } from '../../src/adapters/postgres/index.ts'
 import { sqliteStorage } from '../../src/adapters/sqlite/index.ts'
-import type { EventStore } from '../../src/ports/event-store.ts'
+import type { Storage } from '../../src/ports/storage.ts'
 import type { Target } from './order.ts'
 
 export interface UserTransaction {
@@ -14,9 +14,16 @@ export interface UserTransaction {
 }
 
 export interface Opened {
-  readonly store: EventStore
+  readonly store: Required<Storage>['eventStore']
+  readonly lease: Required<Storage>['lease']
+  readonly checkpoints: Required<Storage>['checkpoints']
   readonly begin: () => Promise<UserTransaction>
   readonly close: () => Promise<void>
+}
+
+const portsOf = (storage: Storage): Pick<Opened, 'store' | 'lease' | 'checkpoints'> => {
+  const { eventStore: store, lease, checkpoints } = storage as Required<Storage>
+  return { store, lease, checkpoints }
 }
 
 export const openTarget = (target: Target): Promise<Opened> => (target.engine === 'sqlite' ? openSqlite(target.path) : openPostgres(target))
@@ -28,7 +35,7 @@ async function openSqlite(path: string): Promise<Opened> {
     path: string,
   ) => { exec(sql: string): void; prepare(sql: string): unknown; close(): void }
   return {
-    store: storage.eventStore as EventStore,
+    ...portsOf(storage),
     begin: async () => {
       const handle = new Database(path)
       handle.exec('pragma busy_timeout = 2000')
@@ -59,7 +66,7 @@ async function openPostgres({ driver, url, schema }: Extract<Target, { engine: '
   const storage = postgresStorage(sql ?? pool, { schema })
   await storage.open()
   return {
-    store: storage.eventStore as EventStore,
+    ...portsOf(storage),
     begin: async () => {
       const client = await pool.connect()
       let broken = false

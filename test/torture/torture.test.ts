@@ -11,6 +11,7 @@ async function shortly({ target, remove }: OwnedTarget, joinedShare: number): Pr
       seed: 7,
       writers: 3,
       readers: 2,
+      keepers: 2,
       actors: 6,
       streams: 12,
       joinedShare,
@@ -23,10 +24,11 @@ async function shortly({ target, remove }: OwnedTarget, joinedShare: number): Pr
 }
 
 /** That the run did something of each kind, so that an empty history cannot pass. */
-function expectWork({ asks, events, strikes }: TortureReport): void {
+function expectWork({ asks, events, kept, strikes }: TortureReport): void {
   expect(events).toBeGreaterThan(200)
   expect(asks.ok).toBeGreaterThan(100)
   expect(asks.conflict).toBeGreaterThan(10)
+  expect(kept).toBeGreaterThan(5)
   expect(Object.keys(strikes).length).toBeGreaterThan(2)
 }
 

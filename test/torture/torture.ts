@@ -3,20 +3,20 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import type { EventStore } from '../../src/ports/event-store.ts'
 import { type Chaos, chaosOf } from './chaos.ts'
 import { check, type Violation } from './checker.ts'
 import { Dice } from './dice.ts'
 import type { History, Place, Reading } from './history.ts'
 import type { Order, Target } from './order.ts'
 import { recorded, TortureProcess } from './process.ts'
-import { openTarget } from './target.ts'
+import { type Opened, openTarget } from './target.ts'
 
 export interface TortureOptions {
   readonly target: Target
   readonly seed: number
   readonly writers: number
   readonly readers: number
+  readonly keepers: number
   readonly actors: number
   readonly streams: number
   readonly joinedShare: number
@@ -32,6 +32,8 @@ export interface TortureReport {
   readonly asks: Readonly<Record<string, number>>
   readonly events: number
   readonly readings: number
+  /** Moves of the keepers' checkpoint. */
+  readonly kept: number
   readonly strikes: Readonly<Record<string, number>>
 }
 
@@ -82,6 +84,7 @@ class Run {
   readonly #orders: Order[] = []
   #writers: TortureProcess[] = []
   #readers: TortureProcess[] = []
+  readonly #keepers: TortureProcess[] = []
 
   constructor(options: TortureOptions, folder: string, script: string, chaos: Chaos) {
     this.#options = options
@@ -92,17 +95,22 @@ class Run {
   }
 
   async work(): Promise<void> {
-    const { writers, readers, lastsMs, strikeEveryMs } = this.#options
+    const { writers, readers, keepers, lastsMs, strikeEveryMs } = this.#options
     for (let n = 0; n < writers; n++) this.#writers.push(this.#start('writer'))
     for (let n = 0; n < readers; n++) this.#readers.push(this.#start('reader'))
-    await Promise.all([...this.#writers, ...this.#readers].map(({ ready }) => ready))
+    for (let n = 0; n < keepers; n++) this.#keepers.push(this.#start('keeper'))
+    await Promise.all(this.#all().map(({ ready }) => ready))
     const untilMs = performance.now() + lastsMs
     while (performance.now() < untilMs) {
       await sleep(this.#dice.next() * 2 * strikeEveryMs)
       await this.#strike()
     }
-    for (const writer of this.#writers) await writer.end()
+    for (const process of [...this.#writers, ...this.#keepers]) await process.end()
     await this.#chaos.end()
+  }
+
+  #all(): TortureProcess[] {
+    return [...this.#writers, ...this.#readers, ...this.#keepers]
   }
 
   #start(role: Order['role'], after = 0): TortureProcess {
@@ -151,7 +159,7 @@ class Run {
   }
 
   async #stopOne(): Promise<string> {
-    const all = [...this.#writers, ...this.#readers]
+    const all = this.#all()
     const one = all[this.#dice.below(all.length)] as TortureProcess
     one.pause()
     await sleep(this.#dice.below(800))
@@ -160,7 +168,7 @@ class Run {
   }
 
   /** Ends the readers once each has come to the head, or has had ten seconds for it. */
-  async history(log: readonly Place[], store: EventStore): Promise<History> {
+  async history(log: readonly Place[], store: Opened['store']): Promise<History> {
     const { position } = await store.head()
     const untilMs = performance.now() + 10_000
     const isBehind = (): boolean => this.#readers.some(({ at }) => at < Number(position))
@@ -172,11 +180,19 @@ class Run {
   }
 
   async #history(log: readonly Place[]): Promise<History> {
-    const history = { asks: [] as History['asks'][number][], answers: [] as History['answers'][number][], readings: [] as Reading[], log }
+    const history = {
+      kept: [] as History['kept'][number][],
+      held: this.#chaos.held,
+      asks: [] as History['asks'][number][],
+      answers: [] as History['answers'][number][],
+      readings: [] as Reading[],
+      log,
+    }
     for (const order of this.#orders) {
-      const { asks, answers, batches } = await recorded(order)
+      const { asks, answers, kept, batches } = await recorded(order)
       for (const ask of asks) history.asks.push(ask)
       for (const answer of answers) history.answers.push(answer)
+      history.kept.push(...kept)
       if (order.role === 'reader') history.readings.push({ reader: order.name, after: order.after, batches })
     }
     return history
@@ -184,7 +200,7 @@ class Run {
 }
 
 /** The whole log, once nothing is on its way into it any more: what a cut connection leaves behind may still commit for a moment. */
-async function settled(store: EventStore): Promise<Place[]> {
+async function settled(store: Opened['store']): Promise<Place[]> {
   let head = await store.head()
   for (let quiet = 0; quiet < 5; ) {
     await sleep(200)
@@ -198,8 +214,13 @@ async function settled(store: EventStore): Promise<Place[]> {
   return log
 }
 
-function summary({ asks, answers, log, readings }: History): Pick<TortureReport, 'asks' | 'events' | 'readings'> {
+function summary({ asks, answers, log, readings, kept }: History): Pick<TortureReport, 'asks' | 'events' | 'readings' | 'kept'> {
   const counts: Record<string, number> = { asked: asks.length, unanswered: asks.length - answers.length }
   for (const { result } of answers) counts[result] = (counts[result] ?? 0) + 1
-  return { asks: counts, events: log.length, readings: readings.reduce((sum, { batches }) => sum + batches.length, 0) }
+  return {
+    asks: counts,
+    events: log.length,
+    readings: readings.reduce((sum, { batches }) => sum + batches.length, 0),
+    kept: kept.filter(({ isSaved }) => isSaved).length,
+  }
 }

@@ -1,0 +1,38 @@
+// Follows the log from a checkpoint, as a projection does: under a lease that others are after, and that ends while the process is stopped.
+import type { Checkpoints } from '../../src/ports/checkpoints.ts'
+import type { Lease, LeaseGrant } from '../../src/ports/lease.ts'
+import type { Order } from './order.ts'
+import type { Recorder } from './recorder.ts'
+import type { Opened } from './target.ts'
+
+const TTL_MS = 250
+const NAME = 'the keeper'
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+export async function keep({ name }: Order, { store, lease, checkpoints }: Opened, recorder: Recorder, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const grant = await lease.acquire(NAME, name, { ttlMs: TTL_MS }).catch(() => undefined)
+    if (grant !== undefined) await step(name, grant, { store, lease, checkpoints }, recorder).catch(() => {})
+    await pause(20)
+  }
+}
+
+/** Some steps under one grant, without asking whether it still holds: the token has to see to that. */
+async function step(
+  keeper: string,
+  { token }: LeaseGrant,
+  { store, checkpoints }: { store: Opened['store']; lease: Lease; checkpoints: Checkpoints },
+  recorder: Recorder,
+): Promise<void> {
+  const stored = await checkpoints.load(NAME)
+  let from = stored?.position ?? 0n
+  for await (const { scannedTo, incarnation } of store.readAll({ after: from, batch: 50 })) {
+    await pause(15)
+    const verdict = await checkpoints.save({ name: NAME, from, to: scannedTo, incarnation, token })
+    recorder.line({ k: 'kept', v: { keeper, token, from: Number(from), to: Number(scannedTo), isSaved: verdict.ok } })
+    await recorder.flushed()
+    if (!verdict.ok) return
+    from = scannedTo
+  }
+}
