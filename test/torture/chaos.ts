@@ -93,6 +93,7 @@ function holdStream(client: pg.Client, { url, schema }: Extract<Target, { engine
     })
   const hold = async (): Promise<void> => {
     const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'torture chaos' })
+    pool.on('error', () => {})
     const storage = postgresStorage(pool, { schema })
     await storage.open()
     while (!over.signal.aborted) {

@@ -177,10 +177,11 @@ describe('finds', () => {
         answers[2] = { ...(answers[2] as Answer), askedUs: 0 }
       },
     ],
-    'an answer that was held up by nobody': [
+    'answers that were late though nobody held them up': [
       5,
       ({ answers }) => {
         answers[2] = { ...(answers[2] as Answer), answeredUs: 9_000_000 }
+        answers[0] = { ...(answers[0] as Answer), answeredUs: 9_000_000 }
       },
     ],
     'a checkpoint moved by one who had lost its lease': [

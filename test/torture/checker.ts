@@ -1,7 +1,7 @@
 // Compares what was asked, answered and read with the log as it stood in the end, and says what of the event store's promises does not hold.
 import { checkKeeping } from './check-keeping.ts'
 import { checkOrder } from './check-order.ts'
-import { checkProcessOrder } from './check-process-order.ts'
+import { checkLiveness, checkProcessOrder } from './check-process-order.ts'
 import { checkReadings } from './check-readings.ts'
 import { checkVerdicts } from './check-verdicts.ts'
 import type { Answer, Ask, History, Place } from './history.ts'
@@ -35,7 +35,7 @@ const TOLD_MAX = 20
 
 export function check(history: History): readonly Violation[] {
   const facts = factsOf(history)
-  return [checkOrder, checkProcessOrder, checkVerdicts, checkReadings, checkKeeping].flatMap((rule) => {
+  return [checkOrder, checkProcessOrder, checkLiveness, checkVerdicts, checkReadings, checkKeeping].flatMap((rule) => {
     const found: Violation[] = []
     rule(facts, (promise, what) => {
       if (found.length < TOLD_MAX) found.push({ promise, what })

@@ -28,6 +28,7 @@ async function step(
   const stored = await checkpoints.load(NAME)
   let from = stored?.position ?? 0n
   for await (const { scannedTo, incarnation } of store.readAll({ after: from, batch: 50 })) {
+    if (scannedTo === from) continue
     await pause(15)
     const verdict = await checkpoints.save({ name: NAME, from, to: scannedTo, incarnation, token })
     recorder.line({ k: 'kept', v: { keeper, token, from: Number(from), to: Number(scannedTo), isSaved: verdict.ok } })

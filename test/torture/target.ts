@@ -62,6 +62,7 @@ async function openPostgres({ driver, url, schema }: Extract<Target, { engine: '
   const pool = new pg.Pool({ connectionString: url, max: 8 })
   // A backend that is terminated while it idles in the pool is no end of the process.
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   const sql = driver === 'postgres.js' ? postgres(url, { max: 8, onnotice: () => {} }) : undefined
   const storage = postgresStorage(sql ?? pool, { schema })
   await storage.open()

@@ -64,7 +64,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   try {
     const script = await bundled(join(folder, 'child.mjs'))
     const run = new Run(options, folder, script, await chaosOf(options.target))
-    await run.work()
+    try {
+      await run.work()
+    } finally {
+      await run.end()
+    }
     const log = await settled(opened.store)
     const history = await run.history(log, opened.store)
     return { violations: check(history), ...summary(history), strikes: run.strikes }
@@ -106,6 +110,10 @@ class Run {
       await this.#strike()
     }
     for (const process of [...this.#writers, ...this.#keepers]) await process.end()
+  }
+
+  /** Whatever has come of the work: nothing goes wrong any more. */
+  async end(): Promise<void> {
     await this.#chaos.end()
   }
 
