@@ -19,10 +19,10 @@ describe('hazard C: a waiter that was accepted is neither rejected nor overtaken
     const guard = make(clock, 2)
     const order: string[] = []
     const first = deferred()
+    // Both at once, and this before that: a slot is freed for a newcomer to see, and the time of the next token comes.
+    clock.setTimer(() => first.resolve(1), 10)
     const calls: Promise<unknown>[] = [guard.run(() => first.promise), guard.run(() => void order.push('waiter'))]
     const newcomer = first.promise.then(() => calls.push(guard.run(() => void order.push('newcomer'))))
-    // Both at once: the slot is freed, and the time of the next token comes.
-    clock.setTimer(() => first.resolve(1), 10)
     await clock.advance(10)
     await newcomer
     await clock.advance(30)
