@@ -8,7 +8,7 @@ import {
   SamplingBreaker,
   TimeoutStrategy,
 } from 'cockatiel'
-import { bulkhead, circuitBreaker, consecutive, countWindow, policies, retry, timeout, timeWindow } from 'holdfast'
+import { adaptiveBulkhead, bulkhead, circuitBreaker, consecutive, countWindow, policies, retry, timeout, timeWindow } from 'holdfast'
 import Opossum from 'opossum'
 import PQueue from 'p-queue'
 import pRetry from 'p-retry'
@@ -26,6 +26,7 @@ const inARow = circuitBreaker({ trips: consecutive(5) })
 const windowed = circuitBreaker({ trips: timeWindow({ windowMs: 10_000 }) })
 const windowedSlow = circuitBreaker({ trips: timeWindow({ windowMs: 10_000, slowCallMs: 1_000, slowRatio: 0.8 }) })
 const slots = bulkhead({ concurrent: 100 })
+const adaptiveSlots = adaptiveBulkhead({ concurrentInitial: 100 })
 const again = retry({ attempts: 3 })
 const limited = timeout({ timeoutMs: 30_000 })
 const four = () =>
@@ -161,5 +162,6 @@ export default suite('resilience', {
       against: ['one failure with 10^3 calls in the window'],
       target: { ratio: 1.2 },
     },
+    { name: 'adaptive bulkhead, free slot', fn: () => adaptiveSlots.run(task), against: ['bare await'] },
   ],
 })

@@ -70,6 +70,12 @@ const rules = {
   random,
 }
 
+/** Refuses changes that are no options, or none of a retry, before they are merged into what there is. */
+export function checkRetryChanges(owner: string, changes: object): RetryOptions {
+  checkOptions(owner, changes, rules)
+  return changes
+}
+
 // A predicate that throws must not cost the caller the error that it was asked about.
 function holds(retryIf: (error: unknown) => boolean, error: unknown): boolean {
   try {
@@ -87,9 +93,17 @@ function drawMs(plan: Drawing, attempt: number, error: unknown, beforeMs: number
   if (backoff === 'constant') return delayMs
   if (backoff === 'exponential') return Math.min(delayMaxMs, grown(2)) * (0.5 + random() / 2)
   if (backoff === 'decorrelated') return Math.min(delayMaxMs, delayMs + random() * ((beforeMs ?? grown(3) / 3) * 3 - delayMs))
-  const own = backoff(attempt, error)
+  const own = asked(backoff, attempt, error)
   // What is no delay must not become a hot loop, nor cost the caller its answer.
   return Number.isFinite(own) ? Math.min(delayMaxMs, Math.max(0, own)) : delayMaxMs
+}
+
+function asked(backoff: (attempt: number, error: unknown) => number, attempt: number, error: unknown): number {
+  try {
+    return backoff(attempt, error)
+  } catch {
+    return Number.NaN
+  }
 }
 
 function retryAfterMs(error: unknown): number {

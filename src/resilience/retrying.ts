@@ -11,7 +11,7 @@ import type { Outcome, Verdict } from '../core/outcome.ts'
 import type { Owner } from './managed.ts'
 import { nap } from './nap.ts'
 import type { RetryBudget } from './retry-budget.ts'
-import { type RetryOptions, type RetryPlan, retryPlan } from './retry-options.ts'
+import { checkRetryChanges, type RetryOptions, type RetryPlan, retryPlan } from './retry-options.ts'
 
 export interface RetryStats {
   /** Calls that failed at least once and were looked at for another attempt. */
@@ -74,8 +74,9 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
   reconfigure(changes: object): void {
     const { delayAfterMs, ...former } = this.#plan
     void delayAfterMs
-    const named = Object.fromEntries(Object.entries(changes as RetryOptions).filter(([, value]) => value !== undefined))
-    this.#plan = retryPlan(`retry ${this.name}`, withoutEndless({ ...former, ...named }))
+    const owner = `retry ${this.name}`
+    const named = Object.fromEntries(Object.entries(checkRetryChanges(owner, changes)).filter(([, value]) => value !== undefined))
+    this.#plan = retryPlan(owner, withoutEndless({ ...former, ...named }))
     this.#plainly = this.#isPlain
   }
 

@@ -33,7 +33,9 @@ test('tuning names every option, every number of stats() and every event', () =>
 })
 
 test('choosing policies names every factory that makes a policy', () => {
-  const helpers = split('consecutive countWindow httpFailures metrics postgresFailures redisFailures slidingWindow tokenBucket')
+  const helpers = split(
+    'aimd consecutive countWindow gradient2 httpFailures metrics postgresFailures redisFailures slidingWindow tokenBucket',
+  )
   expect(
     missing(
       'choosing-policies.md',

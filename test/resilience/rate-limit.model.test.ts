@@ -141,12 +141,13 @@ class Run {
 
   async #pass(): Promise<void> {
     await this.clock.advance(1)
-    this.#serve()
+    // Deadlines lie half a millisecond before.
     for (const call of [...this.waiting]) {
       if (call.dueMs > this.clock.nowMs()) continue
       call.answer = 'DEADLINE'
       this.waiting.splice(this.waiting.indexOf(call), 1)
     }
+    this.#serve()
   }
 
   #serve(): void {
