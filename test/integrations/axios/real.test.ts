@@ -151,6 +151,16 @@ describe('a request is sent', () => {
   })
 })
 
+test('a stream that turns out too long may have been received in part, and policies hear so', async () => {
+  const { url } = await script(status(200))
+  const heard: unknown[] = []
+  const spy = retry({ attempts: 2, delayMs: 0, retryIf: (error) => heard.push(error) < 0 })
+  const data = Readable.from([Buffer.alloc(2_000), Buffer.alloc(2_000)])
+  const error = await failed(under(spy, { maxBodyLength: 3_000, maxRedirects: 0 }).put(url, data))
+  expect(error).toMatchObject({ code: 'ERR_BAD_REQUEST', message: /maxBodyLength/ })
+  expect(heard).toMatchObject([{ effect: 'unknown', retry: 'never' }])
+})
+
 describe('what counts', () => {
   test.each([
     [200, 'closed'],
@@ -263,6 +273,15 @@ describe('an end from outside', () => {
     cancel()
     await expect(read).rejects.toThrow()
     await gone.at
+  })
+
+  test('that came before the adapter was asked sends nothing', async () => {
+    const { url, seen } = await script(status(200))
+    const signal = new LookAlike()
+    const config = { url, method: 'get', headers: new axios.AxiosHeaders(), signal }
+    signal.abort()
+    await expect(axiosAdapter(policies(), { adapter })(config)).rejects.toMatchObject({ code: 'ABORTED', effect: 'none' })
+    expect(seen).toHaveLength(0)
   })
 
   test('leaves no listener behind on a token that lives on', async () => {
