@@ -17,6 +17,7 @@ declare global {
     query(text: string, values?: readonly unknown[]): Promise<{ rows: Row[] }>
     connect(): Promise<{
       query(text: string, values?: readonly unknown[]): Promise<{ rows: Row[] }>
+      on(event: 'error', listener: (error: Error) => void): unknown
       release(error?: Error | boolean): void
     }>
   }

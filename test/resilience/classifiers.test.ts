@@ -98,6 +98,14 @@ describe('redisFailures', () => {
     [Object.assign(new Error('EXECABORT discarded'), { previousErrors: [new Error('MISCONF Redis')] }), 'failure'],
   ])('a thrown %s is a %s', (error, verdict) => expect(redisFailures(failedWith(error))).toBe(verdict))
 
+  test.each(['ClientOfflineError', 'ClusterAllFailedError', 'RootNodesUnavailableError', 'SocketTimeoutError'])(
+    'a %s is a failure',
+    (name) => {
+      const NamedError = { [name]: class extends Error {} }[name] as typeof Error
+      expect(redisFailures(failedWith(new NamedError('any')))).toBe('failure')
+    },
+  )
+
   test('a result succeeds', () => expect(redisFailures(succeeded(null))).toBe('success'))
 })
 

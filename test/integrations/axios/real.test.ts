@@ -151,6 +151,16 @@ describe('a request is sent', () => {
   })
 })
 
+test('a stream that turns out too long may have been received in part, and policies hear so', async () => {
+  const { url } = await script(status(200))
+  const heard: unknown[] = []
+  const spy = retry({ attempts: 2, delayMs: 0, retryIf: (error) => heard.push(error) < 0 })
+  const data = Readable.from([Buffer.alloc(2_000), Buffer.alloc(2_000)])
+  const error = await failed(under(spy, { maxBodyLength: 3_000, maxRedirects: 0 }).put(url, data))
+  expect(error).toMatchObject({ code: 'ERR_BAD_REQUEST', message: /maxBodyLength/ })
+  expect(heard).toMatchObject([{ effect: 'unknown', retry: 'never' }])
+})
+
 describe('what counts', () => {
   test.each([
     [200, 'closed'],
@@ -174,10 +184,11 @@ describe('what counts', () => {
   })
 
   test('axios’s own timeout counts, and is tried again', async () => {
-    const { url, seen } = await script(() => {})
+    const { url } = await script(() => {})
     const breaker = circuitBreaker({ trips: consecutive(2), classify: httpFailures })
-    const error = await failed(under(policies(retry({ attempts: 2, delayMs: 0 }), breaker), { timeout: 20 }).get(url))
-    expect([error.code, error.isAxiosError, seen.length, breaker.state]).toEqual(['ECONNABORTED', true, 2, 'open'])
+    const again = retry({ attempts: 2, delayMs: 0 })
+    const error = await failed(under(policies(again, breaker), { timeout: 20 }).get(url))
+    expect([error.code, error.isAxiosError, again.stats().retried, breaker.state]).toEqual(['ECONNABORTED', true, 1, 'open'])
   })
 })
 
@@ -263,6 +274,15 @@ describe('an end from outside', () => {
     cancel()
     await expect(read).rejects.toThrow()
     await gone.at
+  })
+
+  test('that came before the adapter was asked sends nothing', async () => {
+    const { url, seen } = await script(status(200))
+    const signal = new LookAlike()
+    const config = { url, method: 'get', headers: new axios.AxiosHeaders(), signal }
+    signal.abort()
+    await expect(axiosAdapter(policies(), { adapter })(config)).rejects.toMatchObject({ code: 'ABORTED', effect: 'none' })
+    expect(seen).toHaveLength(0)
   })
 
   test('leaves no listener behind on a token that lives on', async () => {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { bulkhead, createContext, fallback, hedge, policies, policy, retry } from '../../../src/index.ts'
+import { bulkhead, circuitBreaker, consecutive, createContext, fallback, hedge, policies, policy, retry } from '../../../src/index.ts'
 import { resilientInterceptor } from '../../../src/integrations/undici/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { moment, script, status, turn } from '../http.ts'
@@ -124,15 +124,15 @@ export function repeatCases(undici: Undici): void {
     await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'INVALID_OPTIONS', message: /other than a response/ })
   })
 
-  test('a request that undici refuses is refused by undici, once', async () => {
+  test('a request that undici refuses is refused by undici, once, and counts nowhere', async () => {
     const { url } = await busy()
     const retried: unknown[] = []
     const plain = retry({ attempts: 3, delayMs: 0 })
     plain.on('retried', (event) => retried.push(event))
-    await expect(request(url, { dispatcher: guarded(plain), headers: { 'a b': 'c' } })).rejects.toMatchObject({
-      code: 'UND_ERR_INVALID_ARG',
-    })
-    expect(retried).toEqual([])
+    const breaker = circuitBreaker({ trips: consecutive(1) })
+    const dispatcher = guarded(policies(plain, breaker))
+    await expect(request(url, { dispatcher, headers: { 'a b': 'c' } })).rejects.toMatchObject({ code: 'UND_ERR_INVALID_ARG' })
+    expect([retried, breaker.state]).toEqual([[], 'closed'])
   })
 
   test('refuses what is no policy, options it does not know, and the handlers of an older undici', () => {
