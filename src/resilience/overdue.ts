@@ -9,9 +9,10 @@ const SLOTS = SLICES + 1
 export class Overdue {
   readonly #sliceMs: number
   /** Made at the first call. Calls in flight that began in each of the latest slices. */
-  #began: Uint32Array | null = null
-  /** The number of the latest slice. */
+  #began: number[] | null = null
+  /** The number of the latest slice, and its time. */
   #slice = 0
+  #sliceStartMs = 0
   #sliceEndMs = 0
 
   constructor(allowedMs: number) {
@@ -20,7 +21,7 @@ export class Overdue {
 
   /** Has to follow `late` of the same moment. */
   begin(): void {
-    const began = this.#began as Uint32Array
+    const began = this.#began as number[]
     ;(began[this.#slice % SLOTS] as number) += 1
   }
 
@@ -31,7 +32,8 @@ export class Overdue {
 
   /** False when the call has been handed out as overdue. */
   ended(enteredMs: number): boolean {
-    const slice = Math.floor(enteredMs / this.#sliceMs)
+    // Most calls end in the slice that they began in, which takes no division.
+    const slice = enteredMs >= this.#sliceStartMs ? this.#slice : Math.floor(enteredMs / this.#sliceMs)
     if (this.#began === null || slice <= this.#slice - SLOTS) return false
     const slot = slice % SLOTS
     if (this.#began[slot] === 0) return false
@@ -47,7 +49,7 @@ export class Overdue {
     const slice = Math.floor(nowMs / this.#sliceMs)
     const began = this.#began
     let late = 0
-    if (began === null) this.#began = new Uint32Array(SLOTS)
+    if (began === null) this.#began = [0, 0, 0, 0, 0, 0, 0, 0, 0]
     else
       for (let next = Math.max(this.#slice + 1, slice - SLOTS + 1); next <= slice; next++) {
         const slot = next % SLOTS
@@ -55,6 +57,7 @@ export class Overdue {
         began[slot] = 0
       }
     this.#slice = slice
+    this.#sliceStartMs = slice * this.#sliceMs
     this.#sliceEndMs = (slice + 1) * this.#sliceMs
     return late
   }
