@@ -75,14 +75,26 @@ class Several implements Inside {
 export class OneGuard implements Inside {
   readonly guard: Guard
   readonly way: Way
-  running: Next | null = null
-  runningAmbient: Next | null = null
+  /** Not null once it was run in another way than plainly. */
+  #composed: Pick<Inside, 'running' | 'runningAmbient'> | null = null
 
   constructor(guard: Guard) {
     this.guard = guard
     this.way = wayOf(guard)
   }
 
+  get running(): Next | null {
+    return this.#composed === null ? null : this.#composed.running
+  }
+  set running(running: Next) {
+    this.#composed = { running, runningAmbient: this.runningAmbient }
+  }
+  get runningAmbient(): Next | null {
+    return this.#composed === null ? null : this.#composed.runningAmbient
+  }
+  set runningAmbient(runningAmbient: Next) {
+    this.#composed = { running: this.running, runningAmbient }
+  }
   get parts(): readonly Part[] {
     return [{ guard: this.guard }]
   }
