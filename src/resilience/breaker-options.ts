@@ -3,6 +3,7 @@ import { checkOptions, invalidOption } from '../core/options.ts'
 import type { Outcome, Verdict } from '../core/outcome.ts'
 import { any, clock, durationMs, flag, fn, optional, text, whole } from '../core/rules.ts'
 import { sharedIfAlike } from './alike.ts'
+import { byOutcome } from './breaker-verdict.ts'
 import type { Trip } from './tally.ts'
 import { timeWindow } from './time-window.ts'
 
@@ -60,7 +61,7 @@ const changeable = {
   probes: whole({ min: 1, default: 1 }),
   probeTimeoutMs: durationMs({ min: 1, default: 30_000 }),
   rampMs: durationMs({ default: 0 }),
-  classify: fn<(outcome: Outcome<unknown>) => Verdict>((outcome) => (outcome.ok ? 'success' : 'failure')),
+  classify: fn(byOutcome),
   metricsOnly: flag(false),
 }
 const rules = { ...changeable, name: text('breaker'), clock }

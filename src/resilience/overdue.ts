@@ -8,41 +8,50 @@ const SLOTS = SLICES + 1
  */
 export class Overdue {
   readonly #sliceMs: number
-  /** Made at the first call. Calls in flight that began in each of the latest slices. */
+  /** Calls in flight that began in each of the latest slices; made at the first call. */
   #began: number[] | null = null
-  /** The number of the latest slice, and its time. */
+  /** The number of the latest slice, its place in the list, and its time. */
   #slice = 0
-  #sliceStartMs = 0
-  #sliceEndMs = 0
+  #slot = 0
+  #startMs = 0
+  #endMs = 0
 
   constructor(allowedMs: number) {
     this.#sliceMs = Math.max(1, allowedMs / SLICES)
   }
 
-  /** Has to follow `late` of the same moment. */
-  begin(): void {
+  /** One begins. How many have become overdue since it was last asked. */
+  begin(nowMs: number): number {
+    const late = this.late(nowMs)
     const began = this.#began as number[]
-    ;(began[this.#slice % SLOTS] as number) += 1
+    ;(began[this.#slot] as number) += 1
+    return late
   }
 
   /** How many calls have become overdue since it was last asked. */
   late(nowMs: number): number {
-    return this.#began !== null && nowMs < this.#sliceEndMs ? 0 : this.#advance(nowMs)
+    return nowMs < this.#endMs && this.#began !== null ? 0 : this.#advance(nowMs)
   }
 
   /** False when the call has been handed out as overdue. */
   ended(enteredMs: number): boolean {
+    const began = this.#began
+    if (began === null) return false
     // Most calls end in the slice that they began in, which takes no division.
-    const slice = enteredMs >= this.#sliceStartMs ? this.#slice : Math.floor(enteredMs / this.#sliceMs)
-    if (this.#began === null || slice <= this.#slice - SLOTS) return false
-    const slot = slice % SLOTS
-    if (this.#began[slot] === 0) return false
-    ;(this.#began[slot] as number) -= 1
+    const slot = enteredMs >= this.#startMs ? this.#slot : this.#slotAt(enteredMs)
+    if (slot < 0 || began[slot] === 0) return false
+    ;(began[slot] as number) -= 1
     return true
   }
 
   forget(): void {
     this.#began?.fill(0)
+  }
+
+  /** Negative for a slice that is too long ago to be kept. */
+  #slotAt(enteredMs: number): number {
+    const slice = Math.floor(enteredMs / this.#sliceMs)
+    return slice <= this.#slice - SLOTS ? -1 : slice % SLOTS
   }
 
   #advance(nowMs: number): number {
@@ -57,8 +66,9 @@ export class Overdue {
         began[slot] = 0
       }
     this.#slice = slice
-    this.#sliceStartMs = slice * this.#sliceMs
-    this.#sliceEndMs = (slice + 1) * this.#sliceMs
+    this.#slot = slice % SLOTS
+    this.#startMs = slice * this.#sliceMs
+    this.#endMs = (slice + 1) * this.#sliceMs
     return late
   }
 }

@@ -16,8 +16,7 @@ export class SlowTally extends TimeTally {
   }
 
   entered(nowMs: number): boolean {
-    const late = this.#inFlight.late(nowMs)
-    this.#inFlight.begin()
+    const late = this.#inFlight.begin(nowMs)
     return late > 0 && this.#countLate(late, nowMs)
   }
 
