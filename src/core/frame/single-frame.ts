@@ -33,8 +33,39 @@ function served(way: Way, entry: Permit | Refusal, next: Next, input: unknown, c
   throw error
 }
 
+/** The work of a call that began without a context: nobody can abort it, so nobody is asked whether he did. */
+function workAlone(way: Way, permit: Permit, next: Next, input: unknown, enteredMs: number): Promise<unknown> {
+  const own = new Ctx(null, null, 1, way.meta, false)
+  try {
+    const answer = next(input, own)
+    const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
+    const { bound } = permit
+    if (bound !== undefined) return promise.then(bound.ok, bound.bad)
+    return promise.then(
+      (value) => {
+        leave(way, permit, true, value, own, enteredMs)
+        return value
+      },
+      (error) => {
+        leave(way, permit, false, error, own, enteredMs)
+        throw error
+      },
+    )
+  } catch (error) {
+    leave(way, permit, false, error, own, enteredMs)
+    return Promise.reject(error)
+  }
+}
+
+function leave(way: Way, permit: Permit, ok: boolean, result: unknown, own: Ctx, enteredMs: number): void {
+  permit.leave(ok, result, enteredMs, way.timedLeave ? way.clock.nowMs() : 0)
+  if (own.more === null) permit.release?.()
+  else ended(way, permit, own, true)
+}
+
 function work(way: Way, permit: Permit, next: Next, input: unknown, ctx: Ctx | undefined, nowMs: number): Promise<unknown> {
-  const own = ctx === undefined ? new Ctx(null, null, 1, way.meta, false) : way.keeps ? ctx.child(ctx.attempt) : ctx
+  if (ctx === undefined) return workAlone(way, permit, next, input, nowMs)
+  const own = way.keeps ? ctx.child(ctx.attempt) : ctx
   try {
     const answer = next(input, own)
     const promise = answer instanceof Promise ? answer : Promise.resolve(answer)
@@ -60,13 +91,15 @@ function work(way: Way, permit: Permit, next: Next, input: unknown, ctx: Ctx | u
 function done(way: Way, permit: Permit, ok: boolean, result: unknown, own: Ctx, ctx: Ctx | undefined, enteredMs: number): void {
   const cancelled = own.live ? gaveUp(own) : null
   permit.leave(ok && cancelled === null, cancelled ?? result, enteredMs, way.timedLeave ? way.clock.nowMs() : 0)
-  if (own.more === null) {
-    permit.release?.()
-    return
-  }
+  if (own.more === null) permit.release?.()
+  else ended(way, permit, own, own !== ctx)
+}
+
+/** The work has ended; perhaps something is held yet. `ours`: the context was made for this call. */
+function ended(way: Way, permit: Permit, own: Ctx, ours: boolean): void {
   const end = (): void => {
     permit.release?.()
-    if (own !== ctx) own.end()
+    if (ours) own.end()
   }
   if (way.keeps) own.whenIdle(end)
   else end()
