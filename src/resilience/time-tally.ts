@@ -1,9 +1,14 @@
 import { BUCKETS, count, emptyBucketOf, type Lane, newLane, totalOf } from './lane.ts'
 import type { Tally, TallyCounts, Trip } from './tally.ts'
-import type { TimeWindowOptions } from './time-window.ts'
 
 /** A trip is its own options: the windows of all breakers that trip alike read them from one object. */
-export interface WindowTrip extends Trip, Required<TimeWindowOptions> {}
+export interface WindowTrip extends Trip {
+  readonly windowMs: number
+  readonly failureRatio: number
+  readonly minimumCalls: number
+  readonly slowCallMs: number
+  readonly slowRatio: number
+}
 
 /** Failures of the window. */
 export class TimeTally implements Tally {
