@@ -72,7 +72,7 @@ class Several implements Inside {
 }
 
 /** Most policies, and wherever there are thousands of them, are one guard: what can be said of all such is not kept in each. */
-export class OneGuard implements Inside {
+class OneGuard implements Inside {
   readonly guard: Guard
   readonly way: Way
   /** Not null once it was run in another way than plainly. */
