@@ -8,7 +8,26 @@ import {
   SamplingBreaker,
   TimeoutStrategy,
 } from 'cockatiel'
-import { adaptiveBulkhead, bulkhead, circuitBreaker, consecutive, countWindow, policies, retry, timeout, timeWindow } from 'holdfast'
+import {
+  adaptiveBulkhead,
+  bulkhead,
+  cache,
+  circuitBreaker,
+  coalesce,
+  consecutive,
+  countWindow,
+  createContext,
+  fallback,
+  hedge,
+  keyed,
+  policies,
+  rateLimit,
+  retry,
+  slidingWindow,
+  timeout,
+  timeWindow,
+  tokenBucket,
+} from 'holdfast'
 import Opossum from 'opossum'
 import PQueue from 'p-queue'
 import pRetry from 'p-retry'
@@ -33,6 +52,18 @@ const four = () =>
   policies(retry({ attempts: 3, delayMs: 10 }), circuitBreaker(), bulkhead({ concurrent: 100, queued: 10 }), timeout({ timeoutMs: 30_000 }))
 const all = four()
 const allSignalled = four()
+const allTried = four()
+const guards = policies(circuitBreaker(), bulkhead({ concurrent: 100, queued: 10 }))
+const guardsTried = policies(circuitBreaker(), bulkhead({ concurrent: 100, queued: 10 }))
+
+const hedged = hedge({ delayMs: 1_000 })
+const perSecond = rateLimit({ limit: tokenBucket({ ratePerSecond: 1e9, burst: 1e6 }) })
+const perWindow = rateLimit({ limit: slidingWindow({ calls: 100_000, windowMs: 1 }) })
+const orNull = fallback(null)
+const single = coalesce({ by: () => 'one' })
+const perKey = keyed(() => circuitBreaker({ trips: consecutive(5) }), { by: 'host', keysMax: 1_000 })
+const contexts = Array.from({ length: 1_000 }, (_, index) => ({ context: createContext({ keys: { host: `host ${index}` } }) }))
+const keyless = circuitBreaker({ trips: consecutive(5) })
 
 const cockatielInARow = cockatielBreaker(handleAll, { halfOpenAfter: 30_000, breaker: new ConsecutiveBreaker(5) })
 const cockatielWindowed = cockatielBreaker(handleAll, {
@@ -50,6 +81,17 @@ async function opened() {
   await breaker.tryRun(throwing)
   return breaker
 }
+async function cached() {
+  const kept = cache({ by: () => 'one', ttlMs: 1e9 })
+  await kept.run(task)
+  return kept
+}
+const inTurn = <T>(all: readonly T[]): (() => T) => {
+  let at = 0
+  return () => all[at++ % all.length] as T
+}
+const nextContext = inTurn(contexts)
+const nextKeyless = inTurn(contexts)
 
 /** Milliseconds from the start until `count` calls through one slot have all been answered. */
 const drain = (count: number) => async (): Promise<number> => {
@@ -149,6 +191,33 @@ export default suite('resilience', {
     },
     { name: 'retry+breaker+bulkhead+timeout', fn: () => all.run(task), target: { ratio: 10, bytesMax: 1_300 } },
     { name: "the same with a caller's signal", fn: () => allSignalled.run(task, { signal: controller.signal }), target: { ratio: 18 } },
+    { name: 'breaker+bulkhead', fn: () => guards.run(task) },
+    { name: 'breaker+bulkhead, tryRun', fn: () => guardsTried.tryRun(task) },
+    { name: 'retry+breaker+bulkhead+timeout, tryRun', fn: () => allTried.tryRun(task) },
+    {
+      name: 'open breaker+bulkhead+timeout, tryRun',
+      make: async () => {
+        const refusing = policies(await opened(), bulkhead(), timeout({ timeoutMs: 30_000 }))
+        return () => refusing.tryRun(task)
+      },
+      against: ['throwing a shared error'],
+      throws: true,
+    },
+    { name: 'hedge, not due', fn: () => hedged.run(task) },
+    { name: 'rate limit, token bucket', fn: () => perSecond.run(task) },
+    { name: 'rate limit, sliding window', fn: () => perWindow.run(task) },
+    { name: 'fallback, not needed', fn: () => orNull.run(task) },
+    { name: 'fallback, needed', fn: () => orNull.run(throwing), against: ['throwing a shared error'], throws: true },
+    {
+      name: 'cache, hit',
+      make: async () => {
+        const kept = await cached()
+        return () => kept.run(task)
+      },
+    },
+    { name: 'coalesce, alone', fn: () => single.run(task) },
+    { name: 'a breaker, with a context', fn: () => keyless.run(task, nextKeyless()) },
+    { name: 'keyed, one of 1 k breakers', fn: () => perKey.run(task, nextContext()) },
     {
       name: '10 k calls at once, each with a timeout',
       sample: burst(() => limited.run(task)),

@@ -27,6 +27,8 @@ interface Runner {
   readonly bytes: number[]
   /** One slice; answers with the value of one call. */
   slice(): Promise<number>
+  /** It has been measured so often when it is done. */
+  readonly rounds: number
   heap?(): Promise<number>
 }
 
@@ -50,8 +52,8 @@ async function warmUp(loop: Loop, fn: () => unknown): Promise<number> {
 }
 
 async function createRunner(key: string, subject: Measurable): Promise<Runner> {
-  const results = { key, values: [], bytes: [] }
-  if ('sample' in subject) return { ...results, slice: async () => subject.sample() }
+  const results = { key, values: [], bytes: [], rounds: roundsMax }
+  if ('sample' in subject) return { ...results, rounds: subject.rounds ?? roundsMax, slice: async () => subject.sample() }
   const fn = 'make' in subject ? await subject.make() : subject.fn
   const loop = createLoop(subject.throws === true)
   const calls = await warmUp(loop, fn)
@@ -79,7 +81,7 @@ export async function measure(subjects: ReadonlyMap<string, Measurable>, higher:
     // Each round begins with another subject, so that none always pays for its neighbour's garbage.
     for (let i = 0; i < runners.length; i++) {
       const runner = runners[(i + round) % runners.length]
-      runner?.values.push(await runner.slice())
+      if (runner !== undefined && round < runner.rounds) runner.values.push(await runner.slice())
     }
   }
   for (let run = 0; run < heapRuns; run++) for (const runner of runners) if (runner.heap) runner.bytes.push(await runner.heap())

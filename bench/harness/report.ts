@@ -58,6 +58,7 @@ function verdict({ line, target }: Row): { readonly text: string; readonly met: 
     ...(target.ratio === undefined
       ? []
       : [{ text: `${lower ? '≤' : '≥'} ${target.ratio}x`, met: lower ? line.ratio <= target.ratio : line.ratio >= target.ratio }]),
+    ...(target.valueMax === undefined ? [] : [{ text: `≤ ${target.valueMax} ${line.unit}`, met: line.value <= target.valueMax }]),
     ...(target.bytesMax === undefined ? [] : [{ text: `≤ ${target.bytesMax} B`, met: (line.bytesPerOp ?? 0) <= target.bytesMax }]),
   ]
   const met = parts.every((part) => part.met)

@@ -6,13 +6,15 @@ export type Subject =
   | { readonly fn: () => unknown }
   /** The same, for a function that needs something opened first. */
   | { readonly make: () => Promise<() => unknown> }
-  /** Measures itself, once a round, and answers with a number in the case's unit. */
-  | { readonly sample: () => number | Promise<number> }
+  /** Measures itself, once a round, and answers with a number in the case's unit. `rounds`: how often at most. */
+  | { readonly sample: () => number | Promise<number>; readonly rounds?: number }
 
 export interface Target {
   /** The case may cost this many times its first baseline (`better: 'lower'`), or must reach this share of it (`'higher'`). */
   readonly ratio?: number
   readonly bytesMax?: number
+  /** The case's own number may be this high. */
+  readonly valueMax?: number
 }
 
 export type Case = Subject & {

@@ -1,11 +1,12 @@
 import { ambientSeat, runAmbient } from './ambient.ts'
-import { compose } from './compose.ts'
+import { compose, insertion } from './compose.ts'
 import { type Ctx, freshCtx, isContext } from './ctx.ts'
 import { failedWith, succeeded } from './effect.ts'
 import { HoldfastError } from './errors.ts'
+import { throughOne } from './frame/single-frame.ts'
 import type { Next } from './frame/types.ts'
 import type { AltOf, Policy, Recovery, RunOptions, Task, WrapOptions, Wrapper } from './handler.ts'
-import { INSIDE, Inside, type Part, type WrapPart } from './inside.ts'
+import { INSIDE, type Inside, insideOf, type Part, type WrapPart } from './inside.ts'
 import { checkName, invalidOption, show } from './options.ts'
 import type { Outcome } from './outcome.ts'
 import { type Carrier, partsOf } from './policy-inside.ts'
@@ -31,6 +32,13 @@ const composed = (inside: Inside): Next => {
   }
   inside.runningAmbient ??= compose(inside.parts, runTaskInside)
   return inside.runningAmbient
+}
+
+/** Runs a task without a context of its caller's. */
+function runFresh(inside: Inside, task: Task<unknown>, quiet?: boolean): unknown {
+  const { alone } = inside
+  if (alone !== null && insertion.wrap === null) return throughOne(alone.way, alone.guard, runTask, task, undefined, quiet)
+  return composed(inside)(task, inside.needsContext ? freshCtx() : undefined, quiet)
 }
 
 const promised = (answer: unknown): Promise<unknown> => (answer instanceof Promise ? answer : Promise.resolve(answer))
@@ -65,9 +73,8 @@ const methods = {
     if (typeof task !== 'function') return Promise.reject(notATask(task))
     const inside = this[INSIDE]
     try {
-      const call = composed(inside)
-      if (options !== undefined || ambientSeat.storage !== null) return underContext(call, task, options, notedTask)
-      return promised(call(task, inside.needsContext ? freshCtx() : undefined))
+      if (options !== undefined || ambientSeat.storage !== null) return underContext(composed(inside), task, options, notedTask)
+      return promised(runFresh(inside, task))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -78,7 +85,7 @@ const methods = {
     if (inside.answers) return withSource(inside, task, options)
     if (inside.quiet && options === undefined && ambientSeat.storage === null && typeof task === 'function') {
       try {
-        const answer = composed(inside)(task, inside.needsContext ? freshCtx() : undefined, true)
+        const answer = runFresh(inside, task, true)
         // Only a frame that was asked to be quiet answers with something that is no promise.
         return answer instanceof Promise ? answer.then(succeeded, failedWith) : Promise.resolve(answer as Outcome<unknown>)
       } catch (error) {
@@ -104,7 +111,7 @@ export const policyKind = <K extends object>(members: K & ThisType<Policy & K>):
 
 /** Makes a policy of parts, outermost first; `kind` adds readouts, `name` is the function's. */
 export function makePolicy<P extends Recovery<unknown> = Policy>(parts: readonly Part[], kind: object = policyPrototype, name?: string): P {
-  const inside = new Inside(parts)
+  const inside = insideOf(parts)
   // Named by its key: a name that is defined afterwards costs 300 bytes for each policy.
   const { [name ?? 'policy']: policy } = {
     [name ?? 'policy']: (next: unknown): unknown => {

@@ -4,80 +4,83 @@ import type { HoldfastError } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import type { Verdict } from '../core/outcome.ts'
-import { type Checked, changeBreaker, timedFor } from './breaker-options.ts'
-import { ClosedEpoch, type Listening, Probe, UNHEARD } from './breaker-permits.ts'
+import { type Checked, changeBreaker } from './breaker-options.ts'
+import { type ClosedEpoch, type Listening, newEpoch, Probe, UNHEARD } from './breaker-permits.ts'
+import { Rare } from './breaker-rare.ts'
 import type { BreakerEvents, BreakerState, BreakerStats, Isolation } from './breaker-readouts.ts'
 import { isolatedRefusal, openRefusal, probingRefusal } from './breaker-refusals.ts'
 import { type BreakerSnapshot, readSnapshot } from './breaker-snapshot.ts'
 import { verdictOf } from './breaker-verdict.ts'
 import type { Owner } from './managed.ts'
 import { Ramp } from './ramp.ts'
-import type { Tally } from './tally.ts'
+import type { Tally, TallyCounts } from './tally.ts'
+import { type Counting, countingOf, talliesFor, talliesOf } from './together.ts'
 
 export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, BreakerEvents> {
   readonly name: string
-  readonly clock: Clock
-  readonly timed: boolean | 'leave'
-  readonly events = new Emitter<BreakerEvents>()
   #settings: Checked
-  #tallies: readonly Tally[]
-  /** Whether some tally wants to know of calls that begin. */
-  #watching: boolean
+  #counting: Counting
   /** Not null while closed. */
   #epoch: ClosedEpoch | null
-  /** Not null while the share of calls grows. */
-  #ramp: Ramp | null = null
-  /** Not null while half-open: the probes that are out. */
-  #probes: Set<Probe> | null = null
-  #proven = 0
-  /** Not null once it has been open. */
-  #refusal: HoldfastError | null = null
-  #openUntilMs = 0
-  #openMs: number
-  /** Not null while isolated: who asked for it. */
-  #isolations: Set<Isolation> | null = null
-  #closedBeneath = false
+  #more: Rare | null = null
   #succeeded = 0
   #failed = 0
-  #ignored = 0
-  #refused = 0
-  #opened = 0
 
-  constructor(settings: Checked) {
-    this.name = settings.name
-    this.clock = settings.clock
-    this.timed = timedFor(settings.trips)
+  constructor(name: string, settings: Checked) {
+    this.name = name
     this.#settings = settings
-    this.#openMs = settings.openMs
-    const nowMs = this.timed === false ? 0 : settings.clock.nowMs()
-    this.#tallies = settings.trips.map((trip) => trip.tally(nowMs))
-    this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
-    this.#epoch = new ClosedEpoch(this)
+    this.#counting = countingOf(talliesFor(settings.trips, settings.timed === false ? 0 : settings.clock.nowMs()))
+    this.#epoch = newEpoch(this)
+  }
+
+  get clock(): Clock {
+    return this.#settings.clock
+  }
+
+  get timed(): boolean | 'leave' {
+    return this.#settings.timed
+  }
+
+  get events(): Emitter<BreakerEvents> {
+    this.#rare.emitter ??= new Emitter()
+    return this.#rare.emitter
+  }
+
+  get #rare(): Rare {
+    this.#more ??= new Rare(this.#settings.openMs)
+    return this.#more
   }
 
   /** Open turns half-open when its time is over, whether or not a call has come by since; so does a ramp end. */
   get state(): BreakerState {
-    return this.#isolations === null ? this.#stateAt(this.clock.nowMs()) : 'isolated'
+    return this.#isolated ? 'isolated' : this.#stateAt(this.clock.nowMs())
+  }
+
+  get #isolated(): boolean {
+    return this.#more !== null && this.#more.isolations !== null
   }
 
   #stateAt(nowMs: number): Exclude<BreakerState, 'isolated'> {
-    if (this.#epoch !== null || (this.#isolations !== null && this.#closedBeneath)) return 'closed'
-    if (this.#ramp !== null) return this.#ramp.shareAt(nowMs, this.#settings.rampMs) < 1 ? 'half-open' : 'closed'
-    return this.#probes === null && nowMs < this.#openUntilMs ? 'open' : 'half-open'
+    if (this.#epoch !== null) return 'closed'
+    const { isolations, closedBeneath, ramp, probes, openUntilMs } = this.#rare
+    if (isolations !== null && closedBeneath) return 'closed'
+    if (ramp !== null) return ramp.shareAt(nowMs, this.#settings.rampMs) < 1 ? 'half-open' : 'closed'
+    return probes === null && nowMs < openUntilMs ? 'open' : 'half-open'
   }
 
   stats(): BreakerStats {
     const nowMs = this.clock.nowMs()
     const { state } = this
-    const rising = this.#ramp?.shareAt(nowMs, this.#settings.rampMs) ?? 0
+    const { ramp = null, ignored = 0, refused = 0, opened = 0, openUntilMs = 0 } = this.#more ?? {}
+    const rising = ramp?.shareAt(nowMs, this.#settings.rampMs) ?? 0
     return {
       state,
       succeeded: this.#succeeded,
       failed: this.#failed,
-      ignored: this.#ignored,
-      refused: this.#refused,
-      opened: this.#opened,
-      openRemainingMs: state === 'open' ? this.#openUntilMs - nowMs : 0,
+      ignored,
+      refused,
+      opened,
+      openRemainingMs: state === 'open' ? openUntilMs - nowMs : 0,
       share: state === 'closed' ? 1 : rising,
     }
   }
@@ -85,128 +88,123 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   enter(_ctx?: GuardContext, nowMs = 0): Permit | Refusal {
     const epoch = this.#epoch
     if (epoch === null) return this.#enterNotClosed(this.clock.nowMs())
-    return this.#watching ? this.#watched(epoch, nowMs, false) : epoch
+    return this.#counting.entered === undefined ? epoch : this.#watched(epoch, nowMs, false)
   }
 
   /** Calls in flight that hang are found when another one comes by; that may be enough to trip. */
   #watched(epoch: ClosedEpoch, nowMs: number, again: boolean): Permit | Refusal {
-    let trip = false
-    for (const tally of this.#tallies) if (tally.entered?.(nowMs) === true) trip = true
-    if (!trip) return epoch
+    if (this.#counting.entered?.(nowMs) !== true) return epoch
     this.#open(nowMs, again)
     return this.enter(undefined, nowMs)
   }
 
   #enterNotClosed(nowMs: number): Permit | Refusal {
-    if (this.#isolations !== null) {
-      this.#refused += 1
+    const rare = this.#rare
+    if (rare.isolations !== null) {
+      rare.refused += 1
       return isolatedRefusal(this.name)
     }
-    const ramp = this.#ramp
+    const { ramp } = rare
     if (ramp !== null) {
       if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, nowMs, true)
       if (!ramp.over) return this.#refuse(ramp.refusal)
       this.#close(ramp.epoch)
       return this.enter(undefined, nowMs)
     }
-    if (this.#probes === null) {
-      if (nowMs < this.#openUntilMs) return this.#refuse(this.#refusal as HoldfastError)
-      this.#halfOpen()
+    if (rare.probes === null) {
+      if (nowMs < rare.openUntilMs) return this.#refuse(rare.refusal as HoldfastError)
+      this.#halfOpen(rare)
     }
-    for (const probe of this.#probes ?? [])
+    for (const probe of rare.probes ?? [])
       if (nowMs - probe.startedMs >= this.#settings.probeTimeoutMs) {
         this.#open(nowMs, true)
         return this.enter(undefined, nowMs)
       }
-    const probes = this.#probes as Set<Probe> | null
+    const { probes, proven } = rare
     // A listener of `halfOpened` made a call of its own, and that one has already decided.
     if (probes === null) return this.enter(undefined, nowMs)
-    if (probes.size + this.#proven >= this.#settings.probes)
-      return this.#refuse(probingRefusal(this.name, probes.size, this.#proven, this.#settings.probes))
+    if (probes.size + proven >= this.#settings.probes)
+      return this.#refuse(probingRefusal(this.name, probes.size, proven, this.#settings.probes))
     const probe = new Probe(this, nowMs)
     probes.add(probe)
     return probe
   }
 
   #refuse(error: HoldfastError): Permit | Refusal {
-    this.#refused += 1
+    this.#rare.refused += 1
     return this.#settings.metricsOnly ? UNHEARD : error
   }
 
   told(epoch: ClosedEpoch, ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
     const verdict = this.#count(ok, result)
-    if (epoch !== this.#epoch && epoch !== this.#ramp?.epoch) return
-    let trip = false
-    for (const tally of this.#tallies) {
-      if (verdict === 'ignore') tally.ignored?.(enteredMs, nowMs)
-      else if (tally.record(verdict === 'failure', enteredMs, nowMs)) trip = true
-    }
-    if (trip) this.#open(this.timed === false ? this.clock.nowMs() : nowMs, this.#ramp !== null)
+    const ramping = epoch !== this.#epoch
+    if (ramping && epoch !== this.#more?.ramp?.epoch) return
+    if (verdict === 'ignore') this.#counting.ignored?.(enteredMs, nowMs)
+    else if (this.#counting.record(verdict === 'failure', enteredMs, nowMs))
+      this.#open(this.timed === false ? this.clock.nowMs() : nowMs, ramping)
   }
 
   probed(probe: Probe, ok: boolean, result: unknown): void {
     const judged = this.#count(ok, result)
     // Deleting fails for a probe of an earlier half-open period: its outcome decides nothing.
-    if (this.#probes?.delete(probe) !== true) return
+    const rare = this.#rare
+    if (rare.probes?.delete(probe) !== true) return
     const nowMs = this.clock.nowMs()
     // Whether or not a call has come by since to notice that it hung.
     const hung = nowMs - probe.startedMs >= this.#settings.probeTimeoutMs
     const verdict = hung ? 'failure' : judged
     if (verdict === 'ignore') return
     if (verdict === 'failure') this.#open(nowMs, true)
-    else if (++this.#proven >= this.#settings.probes) this.#recovered(nowMs)
+    else if (++rare.proven >= this.#settings.probes) this.#recovered(nowMs)
   }
 
   #count(ok: boolean, result: unknown): Verdict {
     const verdict = verdictOf(this.#settings.classify, ok, result)
     if (verdict === 'success') this.#succeeded += 1
     else if (verdict === 'failure') this.#failed += 1
-    else this.#ignored += 1
+    else this.#rare.ignored += 1
     return verdict
   }
 
   /** Opens; `again` where it has not been closed since it was open, and stays so longer. */
   #open(nowMs: number, again: boolean): void {
     const { openMs, openMaxMs = openMs } = this.#settings
-    this.#openFor(again ? Math.max(openMs, Math.min(this.#openMs * 2, openMaxMs)) : openMs, nowMs)
+    this.#openFor(again ? Math.max(openMs, Math.min(this.#rare.openMs * 2, openMaxMs)) : openMs, nowMs)
   }
 
   #openFor(openMs: number, nowMs: number, remainingMs = openMs): void {
-    this.#openMs = openMs
-    this.#openUntilMs = nowMs + remainingMs
-    this.#leaveState()
-    this.#refusal = openRefusal(this.name, openMs, this.#openUntilMs, this.clock)
-    this.#opened += 1
+    const rare = this.#leaveState()
+    rare.openMs = openMs
+    rare.openUntilMs = nowMs + remainingMs
+    rare.refusal = openRefusal(this.name, openMs, rare.openUntilMs, this.clock)
+    rare.opened += 1
     this.#changed('opened', { openMs })
   }
 
-  #leaveState(): void {
+  #leaveState(): Rare {
+    const rare = this.#rare
     this.#epoch = null
-    this.#ramp = null
-    this.#probes = null
+    rare.ramp = null
+    rare.probes = null
+    return rare
   }
 
-  #halfOpen(): void {
-    this.#probes = new Set()
-    this.#proven = 0
+  #halfOpen(rare: Rare): void {
+    rare.probes = new Set()
+    rare.proven = 0
     this.#changed('halfOpened', {})
   }
 
   /** The probes have succeeded. */
   #recovered(nowMs: number): void {
     const { rampMs } = this.#settings
-    this.#forget(nowMs)
+    this.#counting.reset(nowMs)
     if (rampMs === 0) {
-      this.#close(new ClosedEpoch(this))
+      this.#close(newEpoch(this))
       return
     }
-    this.#leaveState()
-    this.#ramp = new Ramp(this.name, new ClosedEpoch(this), nowMs)
+    this.#leaveState().ramp = new Ramp(this.name, newEpoch(this), nowMs)
     this.#changed('ramping', { rampMs })
-  }
-
-  #forget(nowMs: number): void {
-    for (const tally of this.#tallies) tally.reset(nowMs)
   }
 
   #close(epoch: ClosedEpoch): void {
@@ -217,36 +215,39 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
 
   close(): void {
     const closed = this.#epoch !== null
-    this.#isolations = null
-    this.#forget(this.clock.nowMs())
-    if (closed) this.#epoch = new ClosedEpoch(this)
-    else this.#close(new ClosedEpoch(this))
+    if (this.#more !== null) this.#more.isolations = null
+    this.#counting.reset(this.clock.nowMs())
+    if (closed) this.#epoch = newEpoch(this)
+    else this.#close(newEpoch(this))
   }
 
   isolate(isolation: Isolation): void {
-    const first = this.#isolations === null
+    const rare = this.#rare
+    const first = rare.isolations === null
     if (first) {
-      this.#closedBeneath = this.#stateAt(this.clock.nowMs()) === 'closed'
+      rare.closedBeneath = this.#stateAt(this.clock.nowMs()) === 'closed'
       this.#leaveState()
-      for (const tally of this.#tallies) tally.disown?.()
+      this.#counting.disown?.()
     }
-    this.#isolations ??= new Set()
-    this.#isolations.add(isolation)
+    rare.isolations ??= new Set()
+    rare.isolations.add(isolation)
     if (first) this.#changed('isolated', {})
   }
 
   release(isolation: Isolation): void {
-    if (this.#isolations?.delete(isolation) !== true || this.#isolations.size > 0) return
-    this.#isolations = null
-    if (this.#closedBeneath) this.#epoch = new ClosedEpoch(this)
+    const rare = this.#rare
+    if (rare.isolations?.delete(isolation) !== true || rare.isolations.size > 0) return
+    rare.isolations = null
+    if (rare.closedBeneath) this.#epoch = newEpoch(this)
     this.#changed('released', {})
   }
 
   snapshot(): BreakerSnapshot {
     const nowMs = this.clock.nowMs()
     const state = this.#stateAt(nowMs)
-    const openRemainingMs = state === 'open' ? this.#openUntilMs - nowMs : 0
-    return { version: 1, state, openRemainingMs, openMs: this.#openMs, windows: this.#tallies.map((tally) => tally.counts(nowMs)) }
+    const { openMs, openUntilMs } = this.#more ?? { openMs: this.#settings.openMs, openUntilMs: 0 }
+    const openRemainingMs = state === 'open' ? openUntilMs - nowMs : 0
+    return { version: 1, state, openRemainingMs, openMs, windows: talliesOf(this.#counting).map((tally) => tally.counts(nowMs)) }
   }
 
   restore(given: unknown): void {
@@ -254,39 +255,41 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     const nowMs = this.clock.nowMs()
     const { openMs: leastMs, openMaxMs = leastMs } = this.#settings
     const was = this.#stateAt(nowMs)
-    this.#forget(nowMs)
+    this.#counting.reset(nowMs)
+    const { trips } = this.#settings
     // Windows of other trips than these are no news of them.
-    const fits = windows.length === this.#tallies.length && windows.every((counts, i) => counts.kind === this.#settings.trips[i]?.kind)
-    if (fits) for (const [i, counts] of windows.entries()) this.#tallies[i]?.restore(counts, nowMs)
-    this.#closedBeneath = state === 'closed'
+    const fits = windows.length === trips.length && windows.every((counts, i) => counts.kind === trips[i]?.kind)
+    if (fits) for (const [i, tally] of talliesOf(this.#counting).entries()) tally.restore(windows[i] as TallyCounts, nowMs)
+    if (this.#more !== null) this.#more.closedBeneath = state === 'closed'
     if (state !== 'closed') this.#openFor(Math.max(leastMs, Math.min(openMs, openMaxMs)), nowMs, Math.min(openRemainingMs, openMaxMs))
-    else if (this.#isolations !== null) this.#leaveState()
-    else if (was === 'closed') this.#epoch = new ClosedEpoch(this)
-    else this.#close(new ClosedEpoch(this))
+    else if (this.#isolated) this.#leaveState()
+    else if (was === 'closed') this.#epoch = newEpoch(this)
+    else this.#close(newEpoch(this))
   }
 
   reconfigure(changes: object): void {
     const former = this.#settings
-    const settings = changeBreaker(former, changes)
+    const settings = changeBreaker(this.name, former, changes)
     this.#settings = settings
     if (settings.trips.length !== former.trips.length || settings.trips.some((trip, i) => trip !== former.trips[i])) this.#retally(former)
-    if (this.#probes !== null && this.#proven > 0 && this.#proven >= settings.probes) this.#recovered(this.clock.nowMs())
+    const { probes = null, proven = 0 } = this.#more ?? {}
+    if (probes !== null && proven > 0 && proven >= settings.probes) this.#recovered(this.clock.nowMs())
   }
 
   #retally(former: Checked): void {
     const nowMs = this.clock.nowMs()
-    const free = former.trips.map((trip, i) => ({ kind: trip.kind, tally: this.#tallies[i] as Tally }))
-    this.#tallies = this.#settings.trips.map((trip) => {
-      const tally = trip.tally(nowMs)
-      const at = free.findIndex(({ kind }) => kind === trip.kind)
-      if (at >= 0) tally.adopt((free.splice(at, 1)[0] as { tally: Tally }).tally, nowMs)
-      return tally
-    })
-    this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
+    const tallies = talliesOf(this.#counting)
+    const free = former.trips.map((trip, i) => ({ kind: trip.kind, tally: tallies[i] as Tally }))
+    const fresh = talliesFor(this.#settings.trips, nowMs)
+    for (const [i, { kind }] of this.#settings.trips.entries()) {
+      const at = free.findIndex((each) => each.kind === kind)
+      if (at >= 0) fresh[i]?.adopt((free.splice(at, 1)[0] as { tally: Tally }).tally, nowMs)
+    }
+    this.#counting = countingOf(fresh)
   }
 
   #changed<E extends keyof BreakerEvents>(event: E, more: Omit<BreakerEvents[E], 'name'>): void {
-    this.events.emit(event, { name: this.name, ...more } as BreakerEvents[E])
+    this.#more?.emitter?.emit(event, { name: this.name, ...more } as BreakerEvents[E])
     if (diagnostics.policy.hasSubscribers) diagnostics.policy.publish({ policy: 'circuitBreaker', name: this.name, event, ...more })
   }
 }

@@ -2,6 +2,8 @@ import type { Clock } from '../core/clock.ts'
 import { checkOptions, invalidOption } from '../core/options.ts'
 import type { Outcome, Verdict } from '../core/outcome.ts'
 import { any, clock, durationMs, flag, fn, optional, text, whole } from '../core/rules.ts'
+import { sharedIfAlike } from './alike.ts'
+import { byOutcome } from './breaker-verdict.ts'
 import type { Trip } from './tally.ts'
 import { timeWindow } from './time-window.ts'
 
@@ -38,10 +40,12 @@ export interface CircuitBreakerOptions extends CircuitBreakerSettings {
   readonly clock?: Clock
 }
 
-/** Checked options; `openMaxMs` undefined follows `openMs`. */
-export interface Checked extends Omit<Required<CircuitBreakerOptions>, 'openMaxMs' | 'trips'> {
+/** What breakers made alike share; `openMaxMs` undefined follows `openMs`. */
+export interface Checked extends Omit<Required<CircuitBreakerOptions>, 'name' | 'openMaxMs' | 'trips'> {
   readonly openMaxMs: number | undefined
   readonly trips: readonly Trip[]
+  /** How often a frame reads the clock, by the trips that the breaker was made with. */
+  readonly timed: boolean | 'leave'
 }
 
 const isTrip = (value: unknown): boolean => typeof value === 'object' && value !== null && typeof (value as Trip).tally === 'function'
@@ -57,42 +61,57 @@ const changeable = {
   probes: whole({ min: 1, default: 1 }),
   probeTimeoutMs: durationMs({ min: 1, default: 30_000 }),
   rampMs: durationMs({ default: 0 }),
-  classify: fn<(outcome: Outcome<unknown>) => Verdict>((outcome) => (outcome.ok ? 'success' : 'failure')),
+  classify: fn(byOutcome),
   metricsOnly: flag(false),
 }
 const rules = { ...changeable, name: text('breaker'), clock }
 const changes = Object.fromEntries(Object.entries(changeable).map(([name, rule]) => [name, { ...rule, absent: undefined }]))
 
-export function checkBreaker(options: CircuitBreakerOptions | undefined): Checked {
-  return consistent('circuitBreaker', { ...checkOptions('circuitBreaker', options, rules) })
+const shared = /* @__PURE__ */ sharedIfAlike<Checked>()
+
+export function checkBreaker(options: CircuitBreakerOptions | undefined): { readonly name: string; readonly settings: Checked } {
+  const { name, trips: given, ...more } = checkOptions('circuitBreaker', options, rules)
+  const trips = listOf(given)
+  return { name, settings: shared(consistent('circuitBreaker', { ...more, trips, timed: TIMED[readings(trips)] ?? true })) }
 }
 
 /** The settings with the changes in them, or a throw. */
-export function changeBreaker(former: Checked, given: object): Checked {
-  const owner = `circuitBreaker ${former.name}`
-  const named = Object.fromEntries(Object.entries(checkOptions(owner, given, changes)).filter(([, value]) => value !== undefined))
-  const merged = consistent(owner, { ...former, ...named })
+export function changeBreaker(name: string, former: Checked, given: object): Checked {
+  const owner = `circuitBreaker ${name}`
+  const { trips: changed, ...more } = checkOptions(owner, given, changes)
+  const named = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
+  const trips = changed === undefined ? former.trips : listOf(changed as Trip | readonly Trip[])
+  const merged = consistent(owner, { ...former, ...named, trips })
   // The frames around it have been made, and read the clock as often as its first trips needed.
-  if (readings(merged.trips) > readings(former.trips))
-    throw invalidOption(
-      owner,
-      'trips',
-      'no needier of the clock than those it was made with',
-      merged.trips.map(({ kind }) => kind).join(', '),
-    )
-  return merged
+  if (readings(trips) > TIMED.indexOf(former.timed))
+    throw invalidOption(owner, 'trips', 'no needier of the clock than those it was made with', trips.map(({ kind }) => kind).join(', '))
+  return shared(merged)
 }
 
-type Given = Omit<Checked, 'trips'> & { readonly trips: Trip | readonly Trip[] }
-
-function consistent(owner: string, given: Given): Checked {
-  const { openMs, openMaxMs, trips } = given
+function consistent(owner: string, settings: Checked): Checked {
+  const { openMs, openMaxMs } = settings
   if (openMaxMs !== undefined && openMaxMs < openMs) throw invalidOption(owner, 'openMaxMs', `at least openMs (${openMs})`, openMaxMs)
-  return { ...given, trips: Array.isArray(trips) ? [...(trips as readonly Trip[])] : [trips as Trip] }
+  return inOneShape(settings)
 }
 
-const readings = (trips: readonly Trip[]): number => Math.max(...trips.map(({ timed }) => (timed === true ? 2 : timed === 'leave' ? 1 : 0)))
+/** Named one by one: spread together from others, the same object takes six times the memory. */
+const inOneShape = (settings: Checked): Checked => ({
+  trips: settings.trips,
+  timed: settings.timed,
+  openMs: settings.openMs,
+  openMaxMs: settings.openMaxMs,
+  probes: settings.probes,
+  probeTimeoutMs: settings.probeTimeoutMs,
+  rampMs: settings.rampMs,
+  classify: settings.classify,
+  metricsOnly: settings.metricsOnly,
+  clock: settings.clock,
+})
+
+const listOf = (trips: Trip | readonly Trip[]): readonly Trip[] =>
+  Array.isArray(trips) ? [...(trips as readonly Trip[])] : [trips as Trip]
+
+const TIMED: readonly (boolean | 'leave')[] = [false, 'leave', true]
 
 /** How often a frame has to read the clock for these. */
-export const timedFor = (trips: readonly Trip[]): boolean | 'leave' =>
-  ([false, 'leave', true] as const)[readings(trips)] as boolean | 'leave'
+const readings = (trips: readonly Trip[]): number => Math.max(...trips.map(({ timed }) => TIMED.indexOf(timed)))

@@ -9,28 +9,40 @@ export interface Listening {
 
 /** The permit of every call admitted while closed, until the breaker leaves that state: late outcomes find another epoch. */
 export class ClosedEpoch implements Permit {
-  readonly bound: BoundLeave | undefined
   readonly #breaker: Listening
   constructor(breaker: Listening) {
     this.#breaker = breaker
-    this.bound = breaker.timed === false ? this.#bind() : undefined
-  }
-  #bind(): BoundLeave {
-    return {
-      ok: (value) => {
-        this.#breaker.told(this, true, value, 0, 0)
-        return value
-      },
-      bad: (error) => {
-        this.#breaker.told(this, false, error, 0, 0)
-        throw error
-      },
-    }
   }
   leave(ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
     this.#breaker.told(this, ok, result, enteredMs, nowMs)
   }
 }
+
+/** The same for a breaker that never looks at the clock. */
+class BoundEpoch extends ClosedEpoch {
+  #bound: BoundLeave | null = null
+
+  /** Made at the first call. */
+  get bound(): BoundLeave {
+    this.#bound ??= boundTo(this)
+    return this.#bound
+  }
+}
+
+function boundTo(epoch: ClosedEpoch): BoundLeave {
+  return {
+    ok: (value) => {
+      epoch.leave(true, value, 0, 0)
+      return value
+    },
+    bad: (error) => {
+      epoch.leave(false, error, 0, 0)
+      throw error
+    },
+  }
+}
+
+export const newEpoch = (breaker: Listening): ClosedEpoch => (breaker.timed === false ? new BoundEpoch(breaker) : new ClosedEpoch(breaker))
 
 /** The permit of one probe. */
 export class Probe implements Permit {

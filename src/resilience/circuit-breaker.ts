@@ -48,7 +48,8 @@ export interface CircuitBreaker extends Policy, Managed<BreakerStats, CircuitBre
  * Source: M. Nygard, "Release It!" (2007), Circuit Breaker.
  */
 export function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreaker {
-  return managed<CircuitBreaker>('circuitBreaker', { guard: new BreakerGuard(checkBreaker(options)) }, breakerKind)
+  const { name, settings } = checkBreaker(options)
+  return managed<CircuitBreaker>('circuitBreaker', { guard: new BreakerGuard(name, settings) }, breakerKind)
 }
 
 const breakerKind = /* @__PURE__ */ managedKind({

@@ -1,4 +1,5 @@
 import { invalidOption } from '../core/options.ts'
+import { sharedIfAlike } from './alike.ts'
 import type { Tally, TallyCounts, Trip } from './tally.ts'
 
 /**
@@ -9,7 +10,17 @@ import type { Tally, TallyCounts, Trip } from './tally.ts'
 export function consecutive(failures: number): Trip {
   if (!Number.isSafeInteger(failures) || failures < 1)
     throw invalidOption('consecutive', 'failures', 'a whole number of at least 1', failures)
-  return { kind: 'consecutive', timed: false, tally: () => new RowTally(failures) }
+  return shared({ kind: 'consecutive', timed: false, failures, tally: rowTally })
+}
+
+interface RowTrip extends Trip {
+  readonly failures: number
+}
+
+const shared = /* @__PURE__ */ sharedIfAlike<RowTrip>()
+
+function rowTally(this: RowTrip): Tally {
+  return new RowTally(this.failures)
 }
 
 class RowTally implements Tally {

@@ -1,5 +1,6 @@
 import { checkOptions, invalidOption } from '../core/options.ts'
 import { optional, ratio, required, whole } from '../core/rules.ts'
+import { sharedIfAlike } from './alike.ts'
 import type { Tally, TallyCounts, Trip } from './tally.ts'
 
 export interface CountWindowOptions {
@@ -20,29 +21,33 @@ export function countWindow(options: CountWindowOptions): Trip {
   })
   const { calls, failureRatio, minimumCalls = calls } = checked
   if (minimumCalls > calls) throw invalidOption('countWindow', 'minimumCalls', `at most calls (${calls})`, minimumCalls)
-  return { kind: 'count-window', timed: false, tally: () => new CountTally(calls, failureRatio, minimumCalls) }
+  return shared({ kind: 'count-window', timed: false, calls, failureRatio, minimumCalls, tally: countTally })
+}
+
+interface CountTrip extends Trip, Required<CountWindowOptions> {}
+
+const shared = /* @__PURE__ */ sharedIfAlike<CountTrip>()
+
+function countTally(this: CountTrip): Tally {
+  return new CountTally(this)
 }
 
 const NONE = new Uint8Array(0)
 
 class CountTally implements Tally {
-  readonly #calls: number
-  readonly #ratio: number
-  readonly #minimum: number
+  readonly #trip: CountTrip
   /** Made at the first call: a breaker that is never asked costs no window. */
   #failed = NONE
   #at = 0
   #known = 0
   #failures = 0
 
-  constructor(calls: number, failureRatio: number, minimumCalls: number) {
-    this.#calls = calls
-    this.#ratio = failureRatio
-    this.#minimum = minimumCalls
+  constructor(trip: CountTrip) {
+    this.#trip = trip
   }
 
   record(failed: boolean): boolean {
-    if (this.#failed === NONE) this.#failed = new Uint8Array(this.#calls)
+    if (this.#failed === NONE) this.#failed = new Uint8Array(this.#trip.calls)
     const cells = this.#failed
     if (this.#known === cells.length) this.#failures -= cells[this.#at] as number
     else this.#known += 1
@@ -50,7 +55,7 @@ class CountTally implements Tally {
     if (failed) this.#failures += 1
     this.#at = (this.#at + 1) % cells.length
     // A division: of the products some miss by a rounding (0.55 * 100 is more than 55).
-    return failed && this.#known >= this.#minimum && this.#failures / this.#known >= this.#ratio
+    return failed && this.#known >= this.#trip.minimumCalls && this.#failures / this.#known >= this.#trip.failureRatio
   }
 
   reset(): void {
@@ -67,14 +72,14 @@ class CountTally implements Tally {
   /** Totals do not say in which order: the failures count as the oldest, and are forgotten first. */
   restore({ calls, failures }: TallyCounts): void {
     this.reset()
-    const known = Math.min(calls, this.#calls)
+    const known = Math.min(calls, this.#trip.calls)
     for (let n = 0; n < known; n++) this.record(n < failures)
   }
 
   adopt(former: CountTally): void {
     this.reset()
     const cells = former.#failed
-    const kept = Math.min(former.#known, this.#calls)
+    const kept = Math.min(former.#known, this.#trip.calls)
     for (let n = former.#at - kept; n < former.#at; n++) this.record(cells[(n + cells.length) % cells.length] === 1)
   }
 }

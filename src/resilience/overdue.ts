@@ -8,34 +8,39 @@ const SLOTS = SLICES + 1
  */
 export class Overdue {
   readonly #sliceMs: number
-  /** Made at the first call. Calls in flight that began in each of the latest slices. */
-  #began: Uint32Array | null = null
-  /** The number of the latest slice. */
+  /** Calls in flight that began in each of the latest slices; made at the first call. */
+  #began: number[] | null = null
+  /** The number of the latest slice, its place in the list, and its time. */
   #slice = 0
-  #sliceEndMs = 0
+  #slot = 0
+  #startMs = 0
+  #endMs = 0
 
   constructor(allowedMs: number) {
     this.#sliceMs = Math.max(1, allowedMs / SLICES)
   }
 
-  /** Has to follow `late` of the same moment. */
-  begin(): void {
-    const began = this.#began as Uint32Array
-    ;(began[this.#slice % SLOTS] as number) += 1
+  /** One begins. How many have become overdue since it was last asked. */
+  begin(nowMs: number): number {
+    const late = this.late(nowMs)
+    const began = this.#began as number[]
+    ;(began[this.#slot] as number) += 1
+    return late
   }
 
   /** How many calls have become overdue since it was last asked. */
   late(nowMs: number): number {
-    return this.#began !== null && nowMs < this.#sliceEndMs ? 0 : this.#advance(nowMs)
+    return nowMs < this.#endMs && this.#began !== null ? 0 : this.#advance(nowMs)
   }
 
   /** False when the call has been handed out as overdue. */
   ended(enteredMs: number): boolean {
-    const slice = Math.floor(enteredMs / this.#sliceMs)
-    if (this.#began === null || slice <= this.#slice - SLOTS) return false
-    const slot = slice % SLOTS
-    if (this.#began[slot] === 0) return false
-    ;(this.#began[slot] as number) -= 1
+    const began = this.#began
+    if (began === null) return false
+    // Most calls end in the slice that they began in, which takes no division.
+    const slot = enteredMs >= this.#startMs ? this.#slot : this.#slotAt(enteredMs)
+    if (slot < 0 || began[slot] === 0) return false
+    ;(began[slot] as number) -= 1
     return true
   }
 
@@ -43,11 +48,17 @@ export class Overdue {
     this.#began?.fill(0)
   }
 
+  /** Negative for a slice that is too long ago to be kept. */
+  #slotAt(enteredMs: number): number {
+    const slice = Math.floor(enteredMs / this.#sliceMs)
+    return slice <= this.#slice - SLOTS ? -1 : slice % SLOTS
+  }
+
   #advance(nowMs: number): number {
     const slice = Math.floor(nowMs / this.#sliceMs)
     const began = this.#began
     let late = 0
-    if (began === null) this.#began = new Uint32Array(SLOTS)
+    if (began === null) this.#began = [0, 0, 0, 0, 0, 0, 0, 0, 0]
     else
       for (let next = Math.max(this.#slice + 1, slice - SLOTS + 1); next <= slice; next++) {
         const slot = next % SLOTS
@@ -55,7 +66,9 @@ export class Overdue {
         began[slot] = 0
       }
     this.#slice = slice
-    this.#sliceEndMs = (slice + 1) * this.#sliceMs
+    this.#slot = slice % SLOTS
+    this.#startMs = slice * this.#sliceMs
+    this.#endMs = (slice + 1) * this.#sliceMs
     return late
   }
 }

@@ -1,9 +1,8 @@
-import type { Clock } from '../clock.ts'
 import type { Ctx } from '../ctx.ts'
 import type { HoldfastError } from '../errors.ts'
 import type { Guard, Permit } from '../guard.ts'
-import type { Meta } from '../meta.ts'
 import type { Due } from '../timer-list.ts'
+import type { Way } from './way.ts'
 
 /**
  * A composed handler on the inside. `ctx` undefined: the call began without one; whoever first needs a context makes it.
@@ -41,15 +40,8 @@ export interface Racer extends Guard, Permit {
 }
 
 /** Consecutive guards that run in one async frame. */
-export interface Frame {
+export interface Frame extends Way {
   readonly guards: readonly Guard[]
-  /** Whether the clock is read on the way in, and when the work has ended. */
-  readonly timed: boolean
-  readonly timedLeave: boolean
-  readonly keeps: boolean
-  readonly clock: Clock
-  /** What the context of a call begins with that came without one. */
-  readonly meta: Meta
   readonly racer: Racer | null
   /** The racer's index; -1 for none. */
   readonly racerAt: number
