@@ -33,7 +33,8 @@ for (const { promise, name, run } of eventStoreContract.filter((one) => one.name
   })
 
 /** These name tenants, which is what a view of one refuses, or read of their absence. */
-const tenants = /tenant|whole log|filters by types|holds up who asks|just within its bounds|a malformed request|as it was handed in|byte for byte/
+const tenants =
+  /tenant|whole log|filters by types|holds up who asks|just within its bounds|a malformed request|as it was handed in|byte for byte/
 
 for (const { promise, name, run } of eventStoreContract.filter((one) => !tenants.test(one.name)))
   test(`a view of one tenant keeps promise ${promise}: ${name}`, async () => {
