@@ -79,7 +79,7 @@ const rules = {
  * const keys = keyValueKeys(storage.keyValue, { masterKey: { id: '2026', key: await secrets.bytes('shredding-2026') } })
  * ```
  *
- * Source: NIST SP 800-38D; envelope encryption as in NIST SP 800-57 part 1, section 6.2 (key wrapping).
+ * Source: NIST SP 800-38D (GCM); key wrapping as in NIST SP 800-57 part 1.
  */
 export function keyValueKeys(keyValue: KeyValue, options: KeyValueKeysOptions): KeyValueKeys {
   const { masterKey, formerKeys, prefix } = checkOptions('keyValueKeys', options, rules)

@@ -80,8 +80,8 @@ export const isForgotten = (event: StoredEvent): boolean => event.data === undef
  * await events.forget('customer-7')
  * ```
  *
- * Source: "crypto-shredding", as in Greg Young's *Versioning in an Event Sourced System* (deleting data of an immutable log); NIST SP 800-38D; NIST SP 800-88,
- * section 2.5 (cryptographic erase).
+ * Source: Mathias Verraes, *Eventsourcing Patterns: Crypto-Shredding* (2019); NIST SP 800-38D (GCM); NIST SP 800-88 revision 1 (cryptographic erase).
+ * Whether a destroyed key is an erasure in the sense of a law is not for a library to say.
  */
 export function shredding(store: EventStore, options: ShreddingOptions): ShreddedEventStore {
   const { keys, subjectOf, ...cache } = checkOptions('shredding', options, rules)
