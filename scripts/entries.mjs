@@ -10,6 +10,7 @@ export const entries = {
   './resilience': 'src/resilience/index.ts',
   './saga': 'src/saga/index.ts',
   './messaging': 'src/messaging/index.ts',
+  './cqrs': 'src/cqrs/index.ts',
   './memory': 'src/adapters/memory/index.ts',
   './sqlite': 'src/adapters/sqlite/index.ts',
   './redis': 'src/adapters/redis/index.ts',

@@ -34,6 +34,7 @@ export type HoldfastCode =
   | 'STREAM_ARCHIVED'
   | 'STREAM_BUSY'
   | 'STREAM_TOMBSTONED'
+  | 'SUBJECT_FORGOTTEN'
   | 'TIMEOUT'
   | 'TOO_LARGE'
   | 'TX_NOT_OPEN'

@@ -4,6 +4,9 @@ interface Row {
   readonly name: string
 }
 
+type EventStore = import('holdfast/cqrs').EventStore
+type KeyValue = Parameters<typeof import('holdfast/cqrs').keyValueKeys>[0]
+
 export {}
 
 declare global {
@@ -23,5 +26,7 @@ declare global {
   }
   function fetchRate(currency: string, signal?: AbortSignal): Promise<number>
   function fetchPrice(sku: string, signal?: AbortSignal): Promise<number>
+  const eventStore: EventStore
+  const vault: { readonly keyValue: KeyValue; readonly masterKey: Uint8Array }
   const settings: { onChange(listener: (changed: { timeoutMs: number; ratePerSecond: number }) => void): void }
 }

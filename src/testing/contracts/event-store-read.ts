@@ -64,11 +64,11 @@ export const readCases: readonly EventStoreCase[] = [
       same('after', names(await logOf(second, { after: 9n, incarnation })), ['a@10', 'b@1', 'b@2'])
       same('at the head', await logOf(second, { after: 12n, incarnation }), [])
       const seen: string[] = []
-      for await (const { events } of second.readAll({ batch: 4 })) {
+      for await (const { events } of second.readAll({ batch: 5 })) {
         seen.push(...names(events))
         await put(first, one('late'))
       }
-      check('the first twelve', seen.filter((name) => !name.startsWith('late')).length === 12)
+      same('the head as it was found', seen.length, 12)
     }),
   },
   {

@@ -90,6 +90,20 @@ export const removeCases: readonly EventStoreCase[] = [
   },
   {
     promise: 9,
+    name: 'truncates what is archived, and harms nobody else',
+    run: onLog(async ({ first, second }) => {
+      for (const stream of ['a', 'b']) await put(first, one(stream, 'none', some(3)))
+      await first.archive('a')
+      await first.truncate('a', { beforeVersion: 3 })
+      same('the stream', names(await streamOf(second, 'a')), ['a@3'])
+      await first.truncate('a', { beforeVersion: 4 })
+      same('all of it', await streamOf(second, 'a'), [])
+      same('the other', names(await logOf(second, { tags: ['tag'] })), ['b@1', 'b@2', 'b@3'])
+      same('still closed', words(await second.append([one('a', 3)])), ['none STREAM_ARCHIVED'])
+    }),
+  },
+  {
+    promise: 9,
     name: 'tombstones what is archived, and closes a name that was never used',
     run: onLog(async ({ first, second }) => {
       await put(first, one('a', 'none', some(2)))

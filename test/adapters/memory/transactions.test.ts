@@ -158,10 +158,12 @@ test('leaves one listener on a signal, however many wait with it, and none after
   const following = Array.from({ length: 20 }, async () => {
     for await (const { scannedTo } of store.subscribe({ signal: caller.signal })) if (scannedTo === 1n) break
   })
-  await Promise.resolve()
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  await turn()
+  expect(listening).toBe(1)
   await store.append([one('a')])
   await Promise.all(following)
-  await new Promise((resolve) => setImmediate(resolve))
+  await turn()
   expect(listening).toBe(0)
 })
 
