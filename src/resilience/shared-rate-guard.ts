@@ -106,7 +106,9 @@ export class SharedRateGuard implements WaiterOwner, Guard, Permit, Owner<RateLi
       return this.#admit()
     }
     if (ctx.aborted) return abortedError(ctx, false)
-    const waitMs = this.#asking ? 0 : this.#knownWaitMs(nowMs)
+    const alone = this.#asking ? null : this.#aloneAt(nowMs)
+    if (alone !== null && this.#given.whenStoreFails === 'refuse') return this.#refuse(alone.untilMs - nowMs)
+    const waitMs = this.#asking ? 0 : this.#knownWaitMs(alone, nowMs)
     if (Number.isNaN(waitMs)) return this.#admit()
     if (this.#queue.size >= this.#queued + (waitMs > 0 ? 0 : ASKING_MAX) || waitMs >= ctx.remainingMs) return this.#refuse(waitMs)
     return new Promise((answer) => {
@@ -126,11 +128,9 @@ export class SharedRateGuard implements WaiterOwner, Guard, Permit, Owner<RateLi
   }
 
   /** How long a newcomer waits at least, by what is known here; 0: ask the store; NaN: it passes, the store being away. */
-  #knownWaitMs(nowMs: number): number {
-    const alone = this.#aloneAt(nowMs)
+  #knownWaitMs(alone: Alone | null, nowMs: number): number {
     if (alone === null) return Math.max(0, this.#emptyUntilMs - nowMs)
     if (this.#given.whenStoreFails === 'admit') return Number.NaN
-    if (this.#given.whenStoreFails === 'refuse') return alone.untilMs - nowMs
     // Those who wait already are served by the timer.
     return this.#queue.size > 0 ? Math.max(1, this.#dueMs - nowMs) : alone.meter.take(nowMs) || Number.NaN
   }
@@ -208,7 +208,7 @@ export class SharedRateGuard implements WaiterOwner, Guard, Permit, Owner<RateLi
     while (this.#queue.size > 0) {
       const waitMs = this.#ownWaitMs()
       if (waitMs > 0) {
-        this.#settle(waitMs)
+        this.#settle(waitMs, this.#given.whenStoreFails === 'refuse' ? 0 : this.#queued)
         return
       }
       this.#pass()
@@ -228,14 +228,14 @@ export class SharedRateGuard implements WaiterOwner, Guard, Permit, Owner<RateLi
   }
 
   /** Nobody passes for so long: the oldest wait, as many as may and have the time; the others are told. */
-  #settle(waitMs: number): void {
+  #settle(waitMs: number, queued = this.#queued): void {
     if (waitMs === 0) {
       this.#ask()
       return
     }
     for (let left = this.#queue.size, kept = 0; left > 0; left--) {
       const waiter = this.#queue.shift() as Waiter
-      if (kept < this.#queued && waitMs < waiter.ctx.remainingMs) {
+      if (kept < queued && waitMs < waiter.ctx.remainingMs) {
         kept += 1
         this.#queue.push(waiter)
       } else {
