@@ -2,17 +2,18 @@ import type { Clock } from '../core/clock.ts'
 import { diagnostics } from '../core/diagnostics.ts'
 import type { HoldfastError } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
-import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
+import { type Guard, type GuardContext, isPending, isPermit, type Permit, type Refusal } from '../core/guard.ts'
 import type { Verdict } from '../core/outcome.ts'
+import { type Gate, Isolations } from './breaker-isolations.ts'
 import { type Checked, changeBreaker, timedFor } from './breaker-options.ts'
 import { ClosedEpoch, type Listening, Probe, UNHEARD } from './breaker-permits.ts'
 import type { BreakerEvents, BreakerState, BreakerStats, Isolation } from './breaker-readouts.ts'
 import { isolatedRefusal, openRefusal, probingRefusal } from './breaker-refusals.ts'
 import { type BreakerSnapshot, readSnapshot } from './breaker-snapshot.ts'
+import { Tallies } from './breaker-tallies.ts'
 import { verdictOf } from './breaker-verdict.ts'
 import type { Owner } from './managed.ts'
 import { Ramp } from './ramp.ts'
-import type { Tally } from './tally.ts'
 
 export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, BreakerEvents> {
   readonly name: string
@@ -20,9 +21,7 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   readonly timed: boolean | 'leave'
   readonly events = new Emitter<BreakerEvents>()
   #settings: Checked
-  #tallies: readonly Tally[]
-  /** Whether some tally wants to know of calls that begin. */
-  #watching: boolean
+  readonly #tallies: Tallies
   /** Not null while closed. */
   #epoch: ClosedEpoch | null
   /** Not null while the share of calls grows. */
@@ -35,7 +34,7 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   #openUntilMs = 0
   #openMs: number
   /** Not null while isolated: who asked for it. */
-  #isolations: Set<Isolation> | null = null
+  #isolations: Isolations | null = null
   #closedBeneath = false
   #succeeded = 0
   #failed = 0
@@ -49,15 +48,24 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     this.timed = timedFor(settings.trips)
     this.#settings = settings
     this.#openMs = settings.openMs
-    const nowMs = this.timed === false ? 0 : settings.clock.nowMs()
-    this.#tallies = settings.trips.map((trip) => trip.tally(nowMs))
-    this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
+    this.#tallies = new Tallies(settings.trips, this.timed === false ? 0 : settings.clock.nowMs())
     this.#epoch = new ClosedEpoch(this)
   }
 
   /** Open turns half-open when its time is over, whether or not a call has come by since; so does a ramp end. */
   get state(): BreakerState {
-    return this.#isolations === null ? this.#stateAt(this.clock.nowMs()) : 'isolated'
+    if (this.#isolations === null) return this.beneath
+    return this.#isolations.gate === null ? 'isolated' : 'open'
+  }
+
+  /** What it would be if nobody had isolated it. */
+  get beneath(): Exclude<BreakerState, 'isolated'> {
+    return this.#stateAt(this.clock.nowMs())
+  }
+
+  /** How long it stays open, or stayed the last time. */
+  get openMs(): number {
+    return this.#openMs
   }
 
   #stateAt(nowMs: number): Exclude<BreakerState, 'isolated'> {
@@ -77,58 +85,63 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
       ignored: this.#ignored,
       refused: this.#refused,
       opened: this.#opened,
-      openRemainingMs: state === 'open' ? this.#openUntilMs - nowMs : 0,
+      openRemainingMs: state === 'open' ? Math.max(0, this.#openUntilMs - nowMs) : 0,
       share: state === 'closed' ? 1 : rising,
     }
   }
 
-  enter(_ctx?: GuardContext, nowMs = 0): Permit | Refusal {
+  enter(ctx: GuardContext, nowMs = 0): Permit | Refusal | Promise<Permit | Refusal> {
     const epoch = this.#epoch
-    if (epoch === null) return this.#enterNotClosed(this.clock.nowMs())
-    return this.#watching ? this.#watched(epoch, nowMs, false) : epoch
+    if (epoch === null) return this.#enterNotClosed(ctx, this.clock.nowMs())
+    return this.#tallies.watching ? this.#watched(epoch, ctx, nowMs, false) : epoch
   }
 
   /** Calls in flight that hang are found when another one comes by; that may be enough to trip. */
-  #watched(epoch: ClosedEpoch, nowMs: number, again: boolean): Permit | Refusal {
-    let trip = false
-    for (const tally of this.#tallies) if (tally.entered?.(nowMs) === true) trip = true
-    if (!trip) return epoch
+  #watched(epoch: ClosedEpoch, ctx: GuardContext, nowMs: number, again: boolean): Permit | Refusal | Promise<Permit | Refusal> {
+    if (!this.#tallies.entered(nowMs)) return epoch
     this.#open(nowMs, again)
-    return this.enter(undefined, nowMs)
+    return this.enter(ctx, nowMs)
   }
 
-  #enterNotClosed(nowMs: number): Permit | Refusal {
-    if (this.#isolations !== null) {
-      this.#refused += 1
-      return isolatedRefusal(this.name)
-    }
+  #enterNotClosed(ctx: GuardContext, nowMs: number): Permit | Refusal | Promise<Permit | Refusal> {
+    if (this.#isolations !== null) return this.#enterIsolated(this.#isolations.gate, ctx, nowMs)
     const ramp = this.#ramp
     if (ramp !== null) {
-      if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, nowMs, true)
-      if (!ramp.over) return this.#refuse(ramp.refusal)
+      if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, ctx, nowMs, true)
+      if (!ramp.over) return this.refuse(ramp.refusal)
       this.#close(ramp.epoch)
-      return this.enter(undefined, nowMs)
+      return this.enter(ctx, nowMs)
     }
     if (this.#probes === null) {
-      if (nowMs < this.#openUntilMs) return this.#refuse(this.#refusal as HoldfastError)
+      if (nowMs < this.#openUntilMs) return this.refuse(this.#refusal as HoldfastError)
       this.#halfOpen()
     }
     for (const probe of this.#probes ?? [])
       if (nowMs - probe.startedMs >= this.#settings.probeTimeoutMs) {
         this.#open(nowMs, true)
-        return this.enter(undefined, nowMs)
+        return this.enter(ctx, nowMs)
       }
     const probes = this.#probes as Set<Probe> | null
     // A listener of `halfOpened` made a call of its own, and that one has already decided.
-    if (probes === null) return this.enter(undefined, nowMs)
+    if (probes === null) return this.enter(ctx, nowMs)
     if (probes.size + this.#proven >= this.#settings.probes)
-      return this.#refuse(probingRefusal(this.name, probes.size, this.#proven, this.#settings.probes))
+      return this.refuse(probingRefusal(this.name, probes.size, this.#proven, this.#settings.probes))
     const probe = new Probe(this, nowMs)
     probes.add(probe)
     return probe
   }
 
-  #refuse(error: HoldfastError): Permit | Refusal {
+  #enterIsolated(gate: Gate | null, ctx: GuardContext, nowMs: number): Permit | Refusal | Promise<Permit | Refusal> {
+    if (gate === null) {
+      this.#refused += 1
+      return isolatedRefusal(this.name)
+    }
+    const entry = gate(ctx, nowMs)
+    return isPending(entry) || isPermit(entry) ? entry : this.refuse(entry)
+  }
+
+  /** Counts a refusal; with `metricsOnly` the call passes all the same. */
+  refuse(error: HoldfastError): Permit | Refusal {
     this.#refused += 1
     return this.#settings.metricsOnly ? UNHEARD : error
   }
@@ -136,12 +149,7 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   told(epoch: ClosedEpoch, ok: boolean, result: unknown, enteredMs: number, nowMs: number): void {
     const verdict = this.#count(ok, result)
     if (epoch !== this.#epoch && epoch !== this.#ramp?.epoch) return
-    let trip = false
-    for (const tally of this.#tallies) {
-      if (verdict === 'ignore') tally.ignored?.(enteredMs, nowMs)
-      else if (tally.record(verdict === 'failure', enteredMs, nowMs)) trip = true
-    }
-    if (trip) this.#open(this.timed === false ? this.clock.nowMs() : nowMs, this.#ramp !== null)
+    if (this.#tallies.told(verdict, enteredMs, nowMs)) this.#open(this.timed === false ? this.clock.nowMs() : nowMs, this.#ramp !== null)
   }
 
   probed(probe: Probe, ok: boolean, result: unknown): void {
@@ -195,7 +203,7 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   /** The probes have succeeded. */
   #recovered(nowMs: number): void {
     const { rampMs } = this.#settings
-    this.#forget(nowMs)
+    this.#tallies.reset(nowMs)
     if (rampMs === 0) {
       this.#close(new ClosedEpoch(this))
       return
@@ -203,10 +211,6 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     this.#leaveState()
     this.#ramp = new Ramp(this.name, new ClosedEpoch(this), nowMs)
     this.#changed('ramping', { rampMs })
-  }
-
-  #forget(nowMs: number): void {
-    for (const tally of this.#tallies) tally.reset(nowMs)
   }
 
   #close(epoch: ClosedEpoch): void {
@@ -218,35 +222,52 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   close(): void {
     const closed = this.#epoch !== null
     this.#isolations = null
-    this.#forget(this.clock.nowMs())
+    this.#tallies.reset(this.clock.nowMs())
     if (closed) this.#epoch = new ClosedEpoch(this)
     else this.#close(new ClosedEpoch(this))
   }
 
-  isolate(isolation: Isolation): void {
+  /** With a gate it is `open` to those who ask, and tells nobody: whoever holds the gate does. */
+  isolate(isolation: Isolation, gate: Gate | null = null): void {
     const first = this.#isolations === null
     if (first) {
       this.#closedBeneath = this.#stateAt(this.clock.nowMs()) === 'closed'
       this.#leaveState()
-      for (const tally of this.#tallies) tally.disown?.()
+      this.#tallies.disown()
     }
-    this.#isolations ??= new Set()
-    this.#isolations.add(isolation)
-    if (first) this.#changed('isolated', {})
+    this.#isolations ??= new Isolations()
+    this.#isolations.add(isolation, gate)
+    if (first && gate === null) this.#changed('isolated', {})
   }
 
   release(isolation: Isolation): void {
+    const silent = this.#isolations?.gate !== null
     if (this.#isolations?.delete(isolation) !== true || this.#isolations.size > 0) return
     this.#isolations = null
     if (this.#closedBeneath) this.#epoch = new ClosedEpoch(this)
-    this.#changed('released', {})
+    if (!silent) this.#changed('released', {})
+  }
+
+  /** Half-open from now on, whatever it was; the next open period grows from `openMs`. */
+  tryOut(openMs: number): void {
+    this.#leaveState()
+    this.#openMs = openMs
+    this.#halfOpen()
+  }
+
+  /** Somebody else's probes have succeeded: closed, by way of the ramp where there is one. */
+  recover(): void {
+    const nowMs = this.clock.nowMs()
+    this.#closedBeneath = true
+    if (this.#isolations === null) this.#recovered(nowMs)
+    else this.#tallies.reset(nowMs)
   }
 
   snapshot(): BreakerSnapshot {
     const nowMs = this.clock.nowMs()
     const state = this.#stateAt(nowMs)
     const openRemainingMs = state === 'open' ? this.#openUntilMs - nowMs : 0
-    return { version: 1, state, openRemainingMs, openMs: this.#openMs, windows: this.#tallies.map((tally) => tally.counts(nowMs)) }
+    return { version: 1, state, openRemainingMs, openMs: this.#openMs, windows: this.#tallies.counts(nowMs) }
   }
 
   restore(given: unknown): void {
@@ -254,10 +275,8 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     const nowMs = this.clock.nowMs()
     const { openMs: leastMs, openMaxMs = leastMs } = this.#settings
     const was = this.#stateAt(nowMs)
-    this.#forget(nowMs)
-    // Windows of other trips than these are no news of them.
-    const fits = windows.length === this.#tallies.length && windows.every((counts, i) => counts.kind === this.#settings.trips[i]?.kind)
-    if (fits) for (const [i, counts] of windows.entries()) this.#tallies[i]?.restore(counts, nowMs)
+    this.#tallies.reset(nowMs)
+    this.#tallies.restore(windows, nowMs)
     this.#closedBeneath = state === 'closed'
     if (state !== 'closed') this.#openFor(Math.max(leastMs, Math.min(openMs, openMaxMs)), nowMs, Math.min(openRemainingMs, openMaxMs))
     else if (this.#isolations !== null) this.#leaveState()
@@ -266,23 +285,10 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   }
 
   reconfigure(changes: object): void {
-    const former = this.#settings
-    const settings = changeBreaker(former, changes)
+    const settings = changeBreaker(this.#settings, changes)
     this.#settings = settings
-    if (settings.trips.length !== former.trips.length || settings.trips.some((trip, i) => trip !== former.trips[i])) this.#retally(former)
+    this.#tallies.change(settings.trips, this.clock.nowMs())
     if (this.#probes !== null && this.#proven > 0 && this.#proven >= settings.probes) this.#recovered(this.clock.nowMs())
-  }
-
-  #retally(former: Checked): void {
-    const nowMs = this.clock.nowMs()
-    const free = former.trips.map((trip, i) => ({ kind: trip.kind, tally: this.#tallies[i] as Tally }))
-    this.#tallies = this.#settings.trips.map((trip) => {
-      const tally = trip.tally(nowMs)
-      const at = free.findIndex(({ kind }) => kind === trip.kind)
-      if (at >= 0) tally.adopt((free.splice(at, 1)[0] as { tally: Tally }).tally, nowMs)
-      return tally
-    })
-    this.#watching = this.#tallies.some((tally) => tally.entered !== undefined)
   }
 
   #changed<E extends keyof BreakerEvents>(event: E, more: Omit<BreakerEvents[E], 'name'>): void {
