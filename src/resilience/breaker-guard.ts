@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { diagnostics } from '../core/diagnostics.ts'
 import type { HoldfastError } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
-import { type Guard, type GuardContext, isPending, isPermit, type Permit, type Refusal } from '../core/guard.ts'
+import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import type { Verdict } from '../core/outcome.ts'
 import { type Gate, Isolations } from './breaker-isolations.ts'
 import { type Checked, changeBreaker, timedFor } from './breaker-options.ts'
@@ -54,13 +54,13 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
 
   /** Open turns half-open when its time is over, whether or not a call has come by since; so does a ramp end. */
   get state(): BreakerState {
-    if (this.#isolations === null) return this.beneath
+    if (this.#isolations === null) return this.#stateAt(this.clock.nowMs())
     return this.#isolations.gate === null ? 'isolated' : 'open'
   }
 
-  /** What it would be if nobody had isolated it. */
-  get beneath(): Exclude<BreakerState, 'isolated'> {
-    return this.#stateAt(this.clock.nowMs())
+  /** It has tripped, and no probe has succeeded since; whether or not somebody has isolated it. */
+  get failing(): boolean {
+    return this.#epoch === null && this.#ramp === null && !(this.#isolations !== null && this.#closedBeneath)
   }
 
   /** How long it stays open, or stayed the last time. */
@@ -104,7 +104,7 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   }
 
   #enterNotClosed(ctx: GuardContext, nowMs: number): Permit | Refusal | Promise<Permit | Refusal> {
-    if (this.#isolations !== null) return this.#enterIsolated(this.#isolations.gate, ctx, nowMs)
+    if (this.#isolations !== null) return this.#enterIsolated(this.#isolations.gate, ctx)
     const ramp = this.#ramp
     if (ramp !== null) {
       if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, ctx, nowMs, true)
@@ -131,13 +131,12 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     return probe
   }
 
-  #enterIsolated(gate: Gate | null, ctx: GuardContext, nowMs: number): Permit | Refusal | Promise<Permit | Refusal> {
+  #enterIsolated(gate: Gate | null, ctx: GuardContext): Permit | Refusal | Promise<Permit | Refusal> {
     if (gate === null) {
       this.#refused += 1
       return isolatedRefusal(this.name)
     }
-    const entry = gate(ctx, nowMs)
-    return isPending(entry) || isPermit(entry) ? entry : this.refuse(entry)
+    return gate(ctx)
   }
 
   /** Counts a refusal; with `metricsOnly` the call passes all the same. */

@@ -2,7 +2,7 @@ import type { GuardContext, Permit, Refusal } from '../core/guard.ts'
 import type { Isolation } from './breaker-readouts.ts'
 
 /** Answers for an isolated breaker, call by call: that of a fleet, which lets one of many probe. */
-export type Gate = (ctx: GuardContext, nowMs: number) => Permit | Refusal | Promise<Permit | Refusal>
+export type Gate = (ctx: GuardContext) => Permit | Refusal | Promise<Permit | Refusal>
 
 /** Who has asked for a breaker to let nothing through. */
 export class Isolations {

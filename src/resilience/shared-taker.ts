@@ -1,6 +1,7 @@
-import type { Clock, Timer } from '../core/clock.ts'
-import { HoldfastError, refusal } from '../core/errors.ts'
+import type { Clock } from '../core/clock.ts'
+import { refusal } from '../core/errors.ts'
 import type { KeyValue } from '../ports/key-value.ts'
+import { bounded } from './bounded.ts'
 import { readState, type SharedMeter, type SharedState } from './shared-meters.ts'
 import { StoreClock } from './store-clock.ts'
 
@@ -39,29 +40,9 @@ export class SharedTaker {
   }
 
   /** Ends within `storeTimeoutMs`, whatever the store does. Rejects where the store fails; what was taken then is lost, never taken twice. */
-  async take(meter: SharedMeter, wanted: number): Promise<Taken> {
+  take(meter: SharedMeter, wanted: number): Promise<Taken> {
     const { clock, storeTimeoutMs } = this.#options
-    const patience = new AbortController()
-    let timer: Timer | null = null
-    const late = new Promise<never>((_, reject) => {
-      const giveUp = (): void => {
-        const error = new HoldfastError('STORAGE_UNAVAILABLE', `the store did not answer within ${storeTimeoutMs} ms (storeTimeoutMs)`, {
-          retry: 'later',
-        })
-        patience.abort(error)
-        reject(error)
-      }
-      // Once more round the loop: where this process was busy for so long the answer is there, and was not read.
-      const look = (): void => {
-        timer = clock.setTimer(giveUp, 0)
-      }
-      timer = clock.setTimer(look, storeTimeoutMs)
-    })
-    try {
-      return await Promise.race([this.#take(meter, wanted, patience.signal), late])
-    } finally {
-      ;(timer as Timer | null)?.clear()
-    }
+    return bounded(clock, storeTimeoutMs, (signal) => this.#take(meter, wanted, signal))
   }
 
   async #take(meter: SharedMeter, wanted: number, signal: AbortSignal): Promise<Taken> {
