@@ -104,7 +104,7 @@ async function play(script: readonly Step[], quorum: number): Promise<void> {
       const left = instance.fleet.close()
       await clock.advance(2_000)
       await left
-      if (outcome !== 'fails') expect(instance.fleet.stats().held).toBe(false)
+      expect(instance.fleet.stats().held).toBe(false)
     }
     await settled()
     const record = await world.record()
