@@ -1,5 +1,6 @@
 import { abortedError } from '../core/abort-errors.ts'
 import type { Clock, Timer } from '../core/clock.ts'
+import { diagnostics } from '../core/diagnostics.ts'
 import type { HoldfastError } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
 import type { GuardContext, Permit, Refusal } from '../core/guard.ts'
@@ -170,15 +171,15 @@ export class FleetMember implements WaiterOwner {
     this.#restUntilMs = record.state === 'open' ? nowMs + Math.max(0, record.openMs - record.ageMs) : 0
     if (this.#alone) {
       this.#alone = false
-      this.events.emit('joined', { name: this.name, state: record.state })
+      this.#emit('joined', { name: this.name, state: record.state })
     }
     if (record.state === 'closed') this.#recover()
     else if (!this.#probing.under(record)) this.#hold()
     if (!changed) return
     this.#seekAgainMs = 0
-    if (record.state === 'open') this.events.emit('opened', { name: this.name, openMs: record.openMs, by: record.by })
-    else if (record.state === 'half-open') this.events.emit('halfOpened', { name: this.name, by: record.by })
-    else if (former.state !== 'closed') this.events.emit('closed', { name: this.name, by: record.by })
+    if (record.state === 'open') this.#emit('opened', { name: this.name, openMs: record.openMs, by: record.by })
+    else if (record.state === 'half-open') this.#emit('halfOpened', { name: this.name, by: record.by })
+    else if (former.state !== 'closed') this.#emit('closed', { name: this.name, by: record.by })
   }
 
   #hold(): void {
@@ -267,7 +268,12 @@ export class FleetMember implements WaiterOwner {
     this.#record = NO_RECORD
     if (this.#alone) return
     this.#alone = true
-    this.events.emit('lost', { name: this.name, error })
+    this.#emit('lost', { name: this.name, error })
+  }
+
+  #emit<N extends keyof FleetEvents>(event: N, told: FleetEvents[N]): void {
+    this.events.emit(event, told)
+    if (diagnostics.policy.hasSubscribers) diagnostics.policy.publish({ policy: 'fleet', event, ...told })
   }
 
   #watch(): void {

@@ -271,5 +271,7 @@ export class SharedRateGuard implements WaiterOwner, Guard, Permit, Owner<RateLi
     this.#failing = failing
     if (failing) this.events.emit('storeFailed', { name: this.name, error })
     else this.events.emit('storeBack', { name: this.name })
+    if (diagnostics.policy.hasSubscribers)
+      diagnostics.policy.publish({ policy: 'rateLimit', name: this.name, event: failing ? 'storeFailed' : 'storeBack' })
   }
 }
