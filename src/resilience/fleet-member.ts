@@ -138,7 +138,7 @@ export class FleetMember implements WaiterOwner {
 
   async #exchange(): Promise<void> {
     try {
-      await this.#probing.settle(this.#record)
+      await this.#probing.settle()
       this.#apply(await this.#store.read())
       const { failing } = this.#guard
       await this.#store.say({ failing, under: this.#record.revision })

@@ -70,11 +70,11 @@ export class Probing {
   }
 
   /** Tells the fleet the verdict, where there is one. */
-  async settle(current: FleetRecord): Promise<void> {
+  async settle(): Promise<void> {
     if (this.#record === null || (this.#verdict === null && !this.#over)) return
     const { store, guard } = this.#needs
     const [record, verdict, grant] = [this.#record, this.#verdict, this.#grant as LeaseGrant]
-    if (verdict !== null && record.revision === current.revision) await store.write(record, verdict, verdict === 'open' ? guard.openMs : 0)
+    if (verdict !== null) await store.write(record, verdict, verdict === 'open' ? guard.openMs : 0)
     this.drop()
     await store.release(grant)
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { rateLimit, slidingWindow, tokenBucket } from '../../src/index.ts'
+import { SharedBucket, type SharedState } from '../../src/resilience/shared-meters.ts'
 import { mostIn, type Weather, world } from './shared-rate.ts'
 
 const STORE_TIMEOUT_MS = 20
@@ -103,6 +104,20 @@ test('lets no more pass through a shared bucket than burst and rate allow, withi
     { numRuns: 150 },
   )
   expect(total).toBeGreaterThan(150)
+})
+
+test('counts time once, however far apart those who take believe it to be', () => {
+  const bucket = new SharedBucket(0.1, 1)
+  let state: SharedState | undefined
+  let taken = 0
+  for (let ms = 0; ms < 1_000; ms++) {
+    const leastMs = 1_000 + ms - (ms % 2) * 20
+    const taking = bucket.take(state, { leastMs, mostMs: leastMs + 30 }, 1)
+    taken += taking.taken
+    state = taking.state ?? state
+  }
+  expect(taken).toBeLessThanOrEqual(1 + 0.1 * 1_000)
+  expect(taken).toBeGreaterThan(90)
 })
 
 test('lets as many pass as the limit allows, less what exactness costs', async () => {

@@ -85,6 +85,20 @@ for (const name of ['ioredis', 'redis'] as const) {
       await close()
     })
 
+    test('tells a watch nothing of what this process had done before it was called', async () => {
+      const { keyValue, close } = await opened()
+      keyValue.watch('')
+      for (let n = 0; n < 30; n++) {
+        await keyValue.put(`before ${n}`, 'x')
+        const stop = new AbortController()
+        const watch = keyValue.watch('', stop.signal)[Symbol.asyncIterator]()
+        void keyValue.put(`after ${n}`, 'x')
+        expect(await watch.next()).toMatchObject({ value: { key: `after ${n}` } })
+        stop.abort()
+      }
+      await close()
+    })
+
     test('ends a watch that has lost touch for a minute', async () => {
       const { keyValue, close } = await opened()
       const watch = keyValue.watch('')[Symbol.asyncIterator]()
