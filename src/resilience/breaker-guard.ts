@@ -4,17 +4,17 @@ import type { HoldfastError } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import type { Verdict } from '../core/outcome.ts'
+import { type Gate, Isolations } from './breaker-isolations.ts'
 import { type Checked, changeBreaker } from './breaker-options.ts'
 import { type ClosedEpoch, type Listening, newEpoch, Probe, UNHEARD } from './breaker-permits.ts'
 import { Rare } from './breaker-rare.ts'
 import type { BreakerEvents, BreakerState, BreakerStats, Isolation } from './breaker-readouts.ts'
-import { isolatedRefusal, openRefusal, probingRefusal } from './breaker-refusals.ts'
+import { isolatedRefusal, probingRefusal } from './breaker-refusals.ts'
 import { type BreakerSnapshot, readSnapshot } from './breaker-snapshot.ts'
 import { verdictOf } from './breaker-verdict.ts'
 import type { Owner } from './managed.ts'
 import { Ramp } from './ramp.ts'
-import type { Tally, TallyCounts } from './tally.ts'
-import { type Counting, countingOf, talliesFor, talliesOf } from './together.ts'
+import { type Counting, changedCounting, countingOf, restoreCounting, talliesFor, talliesOf } from './together.ts'
 
 export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, BreakerEvents> {
   readonly name: string
@@ -53,84 +53,84 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
 
   /** Open turns half-open when its time is over, whether or not a call has come by since; so does a ramp end. */
   get state(): BreakerState {
-    return this.#isolated ? 'isolated' : this.#stateAt(this.clock.nowMs())
+    const isolations = this.#more?.isolations ?? null
+    if (isolations === null) return this.#stateAt(this.clock.nowMs())
+    return isolations.gate === null ? 'isolated' : 'open'
   }
 
-  get #isolated(): boolean {
-    return this.#more !== null && this.#more.isolations !== null
+  /** It has tripped, and no probe has succeeded since; whether or not somebody has isolated it. */
+  get failing(): boolean {
+    return this.#epoch === null && this.#more !== null && this.#more.failing
+  }
+
+  /** How long it stays open, or stayed the last time. */
+  get openMs(): number {
+    return this.#more?.openMs ?? this.#settings.openMs
   }
 
   #stateAt(nowMs: number): Exclude<BreakerState, 'isolated'> {
-    if (this.#epoch !== null) return 'closed'
-    const { isolations, closedBeneath, ramp, probes, openUntilMs } = this.#rare
-    if (isolations !== null && closedBeneath) return 'closed'
-    if (ramp !== null) return ramp.shareAt(nowMs, this.#settings.rampMs) < 1 ? 'half-open' : 'closed'
-    return probes === null && nowMs < openUntilMs ? 'open' : 'half-open'
+    return this.#epoch === null ? this.#rare.stateAt(nowMs, this.#settings.rampMs) : 'closed'
   }
 
   stats(): BreakerStats {
     const nowMs = this.clock.nowMs()
     const { state } = this
     const { ramp = null, ignored = 0, refused = 0, opened = 0, openUntilMs = 0 } = this.#more ?? {}
-    const rising = ramp?.shareAt(nowMs, this.#settings.rampMs) ?? 0
-    return {
-      state,
-      succeeded: this.#succeeded,
-      failed: this.#failed,
-      ignored,
-      refused,
-      opened,
-      openRemainingMs: state === 'open' ? openUntilMs - nowMs : 0,
-      share: state === 'closed' ? 1 : rising,
-    }
+    const share = state === 'closed' ? 1 : (ramp?.shareAt(nowMs, this.#settings.rampMs) ?? 0)
+    const openRemainingMs = state === 'open' ? Math.max(0, openUntilMs - nowMs) : 0
+    return { state, succeeded: this.#succeeded, failed: this.#failed, ignored, refused, opened, openRemainingMs, share }
   }
 
-  enter(_ctx?: GuardContext, nowMs = 0): Permit | Refusal {
+  enter(ctx: GuardContext, nowMs = 0): Permit | Refusal | Promise<Permit | Refusal> {
     const epoch = this.#epoch
-    if (epoch === null) return this.#enterNotClosed(this.clock.nowMs())
-    return this.#counting.entered === undefined ? epoch : this.#watched(epoch, nowMs, false)
+    if (epoch === null) return this.#enterNotClosed(ctx, this.clock.nowMs())
+    return this.#counting.entered === undefined ? epoch : this.#watched(epoch, ctx, nowMs, false)
   }
 
   /** Calls in flight that hang are found when another one comes by; that may be enough to trip. */
-  #watched(epoch: ClosedEpoch, nowMs: number, again: boolean): Permit | Refusal {
+  #watched(epoch: ClosedEpoch, ctx: GuardContext, nowMs: number, again: boolean): Permit | Refusal | Promise<Permit | Refusal> {
     if (this.#counting.entered?.(nowMs) !== true) return epoch
     this.#open(nowMs, again)
-    return this.enter(undefined, nowMs)
+    return this.enter(ctx, nowMs)
   }
 
-  #enterNotClosed(nowMs: number): Permit | Refusal {
+  #enterNotClosed(ctx: GuardContext, nowMs: number): Permit | Refusal | Promise<Permit | Refusal> {
     const rare = this.#rare
-    if (rare.isolations !== null) {
-      rare.refused += 1
-      return isolatedRefusal(this.name)
-    }
+    if (rare.isolations !== null) return this.#enterIsolated(rare.isolations.gate, ctx)
     const { ramp } = rare
     if (ramp !== null) {
-      if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, nowMs, true)
-      if (!ramp.over) return this.#refuse(ramp.refusal)
+      if (ramp.admits(nowMs, this.#settings.rampMs)) return this.#watched(ramp.epoch, ctx, nowMs, true)
+      if (!ramp.over) return this.refuse(ramp.refusal)
       this.#close(ramp.epoch)
-      return this.enter(undefined, nowMs)
+      return this.enter(ctx, nowMs)
     }
     if (rare.probes === null) {
-      if (nowMs < rare.openUntilMs) return this.#refuse(rare.refusal as HoldfastError)
+      if (nowMs < rare.openUntilMs) return this.refuse(rare.refusal as HoldfastError)
       this.#halfOpen(rare)
     }
     for (const probe of rare.probes ?? [])
       if (nowMs - probe.startedMs >= this.#settings.probeTimeoutMs) {
         this.#open(nowMs, true)
-        return this.enter(undefined, nowMs)
+        return this.enter(ctx, nowMs)
       }
     const { probes, proven } = rare
     // A listener of `halfOpened` made a call of its own, and that one has already decided.
-    if (probes === null) return this.enter(undefined, nowMs)
+    if (probes === null) return this.enter(ctx, nowMs)
     if (probes.size + proven >= this.#settings.probes)
-      return this.#refuse(probingRefusal(this.name, probes.size, proven, this.#settings.probes))
+      return this.refuse(probingRefusal(this.name, probes.size, proven, this.#settings.probes))
     const probe = new Probe(this, nowMs)
     probes.add(probe)
     return probe
   }
 
-  #refuse(error: HoldfastError): Permit | Refusal {
+  #enterIsolated(gate: Gate | null, ctx: GuardContext): Permit | Refusal | Promise<Permit | Refusal> {
+    if (gate !== null) return gate(ctx)
+    this.#rare.refused += 1
+    return isolatedRefusal(this.name)
+  }
+
+  /** Counts a refusal; with `metricsOnly` the call passes all the same. */
+  refuse(error: HoldfastError): Permit | Refusal {
     this.#rare.refused += 1
     return this.#settings.metricsOnly ? UNHEARD : error
   }
@@ -173,25 +173,19 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
   }
 
   #openFor(openMs: number, nowMs: number, remainingMs = openMs): void {
-    const rare = this.#leaveState()
-    rare.openMs = openMs
-    rare.openUntilMs = nowMs + remainingMs
-    rare.refusal = openRefusal(this.name, openMs, rare.openUntilMs, this.clock)
-    rare.opened += 1
+    this.#leaveState().open(this.name, openMs, nowMs + remainingMs, this.clock)
     this.#changed('opened', { openMs })
   }
 
   #leaveState(): Rare {
     const rare = this.#rare
     this.#epoch = null
-    rare.ramp = null
-    rare.probes = null
+    rare.leave()
     return rare
   }
 
   #halfOpen(rare: Rare): void {
-    rare.probes = new Set()
-    rare.proven = 0
+    rare.halfOpen()
     this.#changed('halfOpened', {})
   }
 
@@ -221,7 +215,8 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     else this.#close(newEpoch(this))
   }
 
-  isolate(isolation: Isolation): void {
+  /** With a gate it is `open` to those who ask, and tells nobody: whoever holds the gate does. */
+  isolate(isolation: Isolation, gate: Gate | null = null): void {
     const rare = this.#rare
     const first = rare.isolations === null
     if (first) {
@@ -229,25 +224,47 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
       this.#leaveState()
       this.#counting.disown?.()
     }
-    rare.isolations ??= new Set()
-    rare.isolations.add(isolation)
-    if (first) this.#changed('isolated', {})
+    rare.isolations ??= new Isolations()
+    rare.isolations.add(isolation, gate)
+    if (first && gate === null) this.#changed('isolated', {})
   }
 
   release(isolation: Isolation): void {
     const rare = this.#rare
+    const silent = rare.isolations?.gate !== null
     if (rare.isolations?.delete(isolation) !== true || rare.isolations.size > 0) return
     rare.isolations = null
     if (rare.closedBeneath) this.#epoch = newEpoch(this)
-    this.#changed('released', {})
+    if (!silent) this.#changed('released', {})
+  }
+
+  /** Half-open from now on, whatever it was; the next open period grows from `openMs`. */
+  tryOut(openMs: number): void {
+    const rare = this.#leaveState()
+    rare.openMs = openMs
+    this.#halfOpen(rare)
+  }
+
+  /** Somebody else's probes have succeeded: closed, by way of the ramp where there is one. */
+  recover(): void {
+    const nowMs = this.clock.nowMs()
+    const rare = this.#rare
+    rare.closedBeneath = true
+    if (rare.isolations === null) this.#recovered(nowMs)
+    else this.#counting.reset(nowMs)
   }
 
   snapshot(): BreakerSnapshot {
     const nowMs = this.clock.nowMs()
     const state = this.#stateAt(nowMs)
-    const { openMs, openUntilMs } = this.#more ?? { openMs: this.#settings.openMs, openUntilMs: 0 }
-    const openRemainingMs = state === 'open' ? openUntilMs - nowMs : 0
-    return { version: 1, state, openRemainingMs, openMs, windows: talliesOf(this.#counting).map((tally) => tally.counts(nowMs)) }
+    const openRemainingMs = state === 'open' ? (this.#more?.openUntilMs ?? 0) - nowMs : 0
+    return {
+      version: 1,
+      state,
+      openRemainingMs,
+      openMs: this.openMs,
+      windows: talliesOf(this.#counting).map((tally) => tally.counts(nowMs)),
+    }
   }
 
   restore(given: unknown): void {
@@ -256,13 +273,10 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     const { openMs: leastMs, openMaxMs = leastMs } = this.#settings
     const was = this.#stateAt(nowMs)
     this.#counting.reset(nowMs)
-    const { trips } = this.#settings
-    // Windows of other trips than these are no news of them.
-    const fits = windows.length === trips.length && windows.every((counts, i) => counts.kind === trips[i]?.kind)
-    if (fits) for (const [i, tally] of talliesOf(this.#counting).entries()) tally.restore(windows[i] as TallyCounts, nowMs)
+    restoreCounting(this.#counting, this.#settings.trips, windows, nowMs)
     if (this.#more !== null) this.#more.closedBeneath = state === 'closed'
     if (state !== 'closed') this.#openFor(Math.max(leastMs, Math.min(openMs, openMaxMs)), nowMs, Math.min(openRemainingMs, openMaxMs))
-    else if (this.#isolated) this.#leaveState()
+    else if (this.#more !== null && this.#more.isolations !== null) this.#leaveState()
     else if (was === 'closed') this.#epoch = newEpoch(this)
     else this.#close(newEpoch(this))
   }
@@ -271,21 +285,9 @@ export class BreakerGuard implements Guard, Listening, Owner<BreakerStats, Break
     const former = this.#settings
     const settings = changeBreaker(this.name, former, changes)
     this.#settings = settings
-    if (settings.trips.length !== former.trips.length || settings.trips.some((trip, i) => trip !== former.trips[i])) this.#retally(former)
+    this.#counting = changedCounting(this.#counting, former.trips, settings.trips, this.clock.nowMs())
     const { probes = null, proven = 0 } = this.#more ?? {}
     if (probes !== null && proven > 0 && proven >= settings.probes) this.#recovered(this.clock.nowMs())
-  }
-
-  #retally(former: Checked): void {
-    const nowMs = this.clock.nowMs()
-    const tallies = talliesOf(this.#counting)
-    const free = former.trips.map((trip, i) => ({ kind: trip.kind, tally: tallies[i] as Tally }))
-    const fresh = talliesFor(this.#settings.trips, nowMs)
-    for (const [i, { kind }] of this.#settings.trips.entries()) {
-      const at = free.findIndex((each) => each.kind === kind)
-      if (at >= 0) fresh[i]?.adopt((free.splice(at, 1)[0] as { tally: Tally }).tally, nowMs)
-    }
-    this.#counting = countingOf(fresh)
   }
 
   #changed<E extends keyof BreakerEvents>(event: E, more: Omit<BreakerEvents[E], 'name'>): void {

@@ -1,7 +1,10 @@
+import type { Clock } from '../core/clock.ts'
 import type { HoldfastError } from '../core/errors.ts'
 import type { Emitter } from '../core/events.ts'
+import type { Isolations } from './breaker-isolations.ts'
 import type { Probe } from './breaker-permits.ts'
-import type { BreakerEvents, Isolation } from './breaker-readouts.ts'
+import type { BreakerEvents, BreakerState } from './breaker-readouts.ts'
+import { openRefusal } from './breaker-refusals.ts'
 import type { Ramp } from './ramp.ts'
 
 /** What few breakers need, of ten thousand of them: those that have been anything but closed, or are listened to. Made when the first of it is. */
@@ -17,7 +20,7 @@ export class Rare {
   openUntilMs = 0
   openMs: number
   /** Not null while isolated: who asked for it. */
-  isolations: Set<Isolation> | null = null
+  isolations: Isolations | null = null
   closedBeneath = false
   ignored = 0
   refused = 0
@@ -25,5 +28,34 @@ export class Rare {
 
   constructor(openMs: number) {
     this.openMs = openMs
+  }
+
+  /** Of a breaker that is not simply closed. */
+  stateAt(nowMs: number, rampMs: number): Exclude<BreakerState, 'isolated'> {
+    if (this.isolations !== null && this.closedBeneath) return 'closed'
+    if (this.ramp !== null) return this.ramp.shareAt(nowMs, rampMs) < 1 ? 'half-open' : 'closed'
+    return this.probes === null && nowMs < this.openUntilMs ? 'open' : 'half-open'
+  }
+
+  /** Of a breaker that is not simply closed: it has tripped, and no probe has succeeded since. */
+  get failing(): boolean {
+    return this.ramp === null && !(this.isolations !== null && this.closedBeneath)
+  }
+
+  leave(): void {
+    this.ramp = null
+    this.probes = null
+  }
+
+  open(name: string, openMs: number, untilMs: number, clock: Clock): void {
+    this.openMs = openMs
+    this.openUntilMs = untilMs
+    this.refusal = openRefusal(name, openMs, untilMs, clock)
+    this.opened += 1
+  }
+
+  halfOpen(): void {
+    this.probes = new Set()
+    this.proven = 0
   }
 }

@@ -1,5 +1,6 @@
 import { checkOptions } from '../core/options.ts'
 import { durationMs, finite, optional, required, whole } from '../core/rules.ts'
+import { SharedBucket, type SharedMeter, SharedWindow } from './shared-meters.ts'
 
 /** Counts calls for one limiter; touched only by it. */
 export interface Meter {
@@ -11,7 +12,18 @@ export interface Meter {
 export interface Limit {
   readonly kind: 'token-bucket' | 'sliding-window'
   meter(nowMs: number): Meter
+  /** Counts for many limiters; `usedForMs`: how much later than it is taken a call may pass. */
+  shared(usedForMs: number): SharedMeter
+  /** How many calls one limiter of many may take at once for callers to come. */
+  readonly block: number
+  /** A share of it, above 0 and at most 1; one call at least. */
+  part(share: number): Limit
 }
+
+/** So many takes make up a burst or a window, so that no process holds much of it for nobody. */
+const BLOCKS = 20
+const blockOf = (calls: number): number => Math.max(1, Math.floor(calls / BLOCKS))
+const partOf = (calls: number, share: number): number => Math.max(1, Math.floor(calls * share))
 
 export interface TokenBucketOptions {
   /** Calls per second in the long run; above 0. */
@@ -33,7 +45,14 @@ export function tokenBucket(options: TokenBucketOptions): Limit {
     burst: optional(whole({ min: 1, default: 1 })),
   })
   const { ratePerSecond, burst = Math.max(1, Math.ceil(ratePerSecond)) } = checked
-  return { kind: 'token-bucket', meter: (nowMs) => new Bucket(ratePerSecond / 1_000, burst, nowMs) }
+  const perMs = ratePerSecond / 1_000
+  return {
+    kind: 'token-bucket',
+    meter: (nowMs) => new Bucket(perMs, burst, nowMs),
+    shared: () => new SharedBucket(perMs, burst),
+    block: blockOf(burst),
+    part: (share) => tokenBucket({ ratePerSecond: ratePerSecond * share, burst: partOf(burst, share) }),
+  }
 }
 
 class Bucket implements Meter {
@@ -78,7 +97,13 @@ export function slidingWindow(options: SlidingWindowOptions): Limit {
     calls: required(whole({ min: 1, max: 100_000, default: 1 })),
     windowMs: required(durationMs({ min: 1, default: 1 })),
   })
-  return { kind: 'sliding-window', meter: () => new Window(calls, windowMs) }
+  return {
+    kind: 'sliding-window',
+    meter: () => new Window(calls, windowMs),
+    shared: (usedForMs) => new SharedWindow(calls, windowMs, usedForMs),
+    block: blockOf(calls),
+    part: (share) => slidingWindow({ calls: partOf(calls, share), windowMs }),
+  }
 }
 
 /** The times of the latest `calls` admitted calls, in a ring: the oldest one is what decides. */

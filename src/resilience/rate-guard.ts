@@ -1,37 +1,13 @@
 import { abortedError } from '../core/abort-errors.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { diagnostics } from '../core/diagnostics.ts'
-import { refusal } from '../core/errors.ts'
 import { Emitter } from '../core/events.ts'
 import type { Guard, GuardContext, Permit, Refusal } from '../core/guard.ts'
 import { checkOptions } from '../core/options.ts'
-import { any, optional, required, whole } from '../core/rules.ts'
 import { Waiter, type WaiterOwner, WaiterQueue } from './bulkhead-queue.ts'
 import type { Limit, Meter } from './limits.ts'
 import type { Owner } from './managed.ts'
-
-/** What of a rate limit may be changed while it works. */
-export interface RateLimitSettings {
-  /** How many calls may pass: `tokenBucket({ … })` or `slidingWindow({ … })`. A changed limit begins with nothing counted. */
-  readonly limit: Limit
-  /** How many calls may wait for their turn; default 0: refuse at once. */
-  readonly queued?: number
-}
-
-export interface RateLimitStats {
-  readonly admitted: number
-  readonly refused: number
-  readonly waiting: number
-}
-
-export type RateLimitEvents = { readonly refused: { readonly name: string; readonly retryAfterMs: number } }
-
-const isLimit = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && typeof (value as { readonly meter?: unknown }).meter === 'function'
-const limit = any<Limit>('tokenBucket({ … }) or slidingWindow({ … })', isLimit, { kind: 'token-bucket', meter: () => ({ take: () => 0 }) })
-
-export const settings = { limit: required(limit), queued: whole({ default: 0 }) }
-const changeable = { limit: optional(limit), queued: optional(whole({ default: 0 })) }
+import { changeable, type RateLimitEvents, type RateLimitStats, rateRefusal } from './rate-readouts.ts'
 
 export class RateGuard implements WaiterOwner, Guard, Permit, Owner<RateLimitStats, RateLimitEvents> {
   readonly timed = 'enter'
@@ -93,10 +69,7 @@ export class RateGuard implements WaiterOwner, Guard, Permit, Owner<RateLimitSta
     this.events.emit('refused', { name: this.name, retryAfterMs })
     if (diagnostics.policy.hasSubscribers)
       diagnostics.policy.publish({ policy: 'rateLimit', name: this.name, event: 'refused', retryAfterMs })
-    const why = this.#queued === 0 ? '' : `, and ${this.#queue.size} of ${this.#queued} wait already`
-    return refusal('RATE_LIMITED', `${this.name}: the limit is reached${why}; the next call could pass in ${Math.ceil(retryAfterMs)} ms`, {
-      retryAfterMs,
-    })
+    return rateRefusal(this.name, { waitMs: retryAfterMs, queued: this.#queued, waiting: this.#queue.size })
   }
 
   /** When the oldest waiter passes; the ones before a newcomer pass first, so this is the earliest. */

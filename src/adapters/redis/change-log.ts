@@ -92,7 +92,7 @@ export class ChangeLog {
     const latest = Number(text(last))
     const reached = Math.max(Number(text(us)), latest)
     this.read(Number(text(us)), latest)
-    if (reached < from) this.#stepBack(latest)
+    if (reached < from) this.#stepBack(reached)
     if (from < reached - LOG_US) {
       this.#position = latest
       this.#fail(lost())
@@ -107,10 +107,13 @@ export class ChangeLog {
     return text(more) === '1'
   }
 
-  /** The server's clock was set back since it was read: what was taken for a time it had passed has not come yet. */
-  #stepBack(latest: number): void {
-    this.#position = latest
-    for (const [feed, begin] of this.#feeds) if (begin > latest) this.#feeds.set(feed, latest)
+  /**
+   * The server is behind what was read of it: its clock was set back, or it lost its row. What has changed since nobody can tell exactly, so
+   * rather a little too much is told.
+   */
+  #stepBack(reached: number): void {
+    this.#position = reached - LOG_US / 2
+    for (const feed of this.#feeds.keys()) this.#feeds.set(feed, this.#position)
   }
 
   /** Waits for a hint, or until it is time to look again. */

@@ -75,6 +75,42 @@ for (const name of ['ioredis', 'redis'] as const) {
       expect(await keyValue.put('a', 'x')).toEqual({ ok: true, revision: ahead + 2 })
     })
 
+    test('watches on where the server has fallen behind what it had said', async () => {
+      await beside((redis) => redis.set(`{${prefix}}:n`, String(Date.now() * 1_000 + 3_600_000_000)))
+      const { keyValue, close } = await opened()
+      await beside((redis) => redis.del(`{${prefix}}:n`))
+      const watch = keyValue.watch('')[Symbol.asyncIterator]()
+      await keyValue.put('a', 'x')
+      expect(await watch.next()).toMatchObject({ value: { key: 'a', entry: { value: 'x' } } })
+      await close()
+    })
+
+    test('tells a watch nothing of what this process had done before it was called', async () => {
+      const { keyValue, close } = await opened()
+      keyValue.watch('')
+      for (let n = 0; n < 30; n++) {
+        await keyValue.put(`before ${n}`, 'x')
+        const stop = new AbortController()
+        const watch = keyValue.watch('', stop.signal)[Symbol.asyncIterator]()
+        void keyValue.put(`after ${n}`, 'x')
+        expect(await watch.next()).toMatchObject({ value: { key: `after ${n}` } })
+        stop.abort()
+      }
+      await close()
+    })
+
+    test('ends a watch that has lost touch for a minute', async () => {
+      const { keyValue, close } = await opened()
+      const watch = keyValue.watch('')[Symbol.asyncIterator]()
+      const first = keyValue.put('a', 'x')
+      expect(await watch.next()).toMatchObject({ value: { key: 'a' } })
+      await first
+      // A minute and more of numbers, given out while nobody listened.
+      await beside((redis) => redis.set(`{${prefix}}:n`, String(Date.now() * 1_000 + 70_000_000)))
+      await expect(watch.next()).rejects.toMatchObject({ code: 'LOG_RESET', effect: 'none', retry: 'later' })
+      await close()
+    })
+
     test('keeps nothing of keys and leases whose time is over', async () => {
       const { keyValue, lease } = await opened()
       for (let n = 0; n < 25; n++) {
