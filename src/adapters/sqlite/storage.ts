@@ -1,11 +1,21 @@
 import { resolve } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import { checkOptions, invalidOption } from '../../core/options.ts'
-import { clock, durationMs, oneOf, optional, whole } from '../../core/rules.ts'
+import { clock, durationMs, finite, oneOf, optional, whole } from '../../core/rules.ts'
+import type { Checkpoints } from '../../ports/checkpoints.ts'
+import type { EventStore } from '../../ports/event-store.ts'
+import type { KeyValue } from '../../ports/key-value.ts'
+import type { Lease } from '../../ports/lease.ts'
+import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
 import { besideHandle, connectPath, ownSettings } from './connect.ts'
 import { DRIVERS, type SqliteDriver } from './drivers.ts'
+import { SqliteEventStore } from './events/store.ts'
 import { SqliteJournal } from './journal.ts'
+import { SqliteCheckpoints } from './kept/checkpoints.ts'
+import { SqliteKeyValue } from './kept/key-value.ts'
+import { SqliteLease } from './kept/lease.ts'
+import { SqliteNotifier } from './kept/notifier.ts'
 import { Session } from './session.ts'
 import { isHandle, type SqliteHandle } from './slice.ts'
 
@@ -18,7 +28,13 @@ export interface SqliteStorageOptions {
   readonly lockedMaxMs?: number
   /** Up to which size all pages are checked at opening, in bytes; default 64 MiB (a fraction of a second), 0 = never. */
   readonly checkedMaxBytes?: number
-  /** What leases and waiting are timed by. Default: the process's clock. */
+  /** How often writes of other processes are looked for, while somebody waits for some, in milliseconds, 1 to 60,000; default 100. */
+  readonly pollMs?: number
+  /** For how many days the idempotency keys of appends are kept, above 0 to 3,650; default 7. */
+  readonly keysKeptDays?: number
+  /** How many appends wait to be written at most, 1 to 1,000,000; default 10,000; more are refused with `QUEUE_FULL`. */
+  readonly appendsQueued?: number
+  /** What leases, keys and waiting are timed by. Default: the process's clock. */
   readonly clock?: Clock
 }
 
@@ -27,7 +43,25 @@ const rules = {
   durability: oneOf(['full', 'normal'], 'full'),
   lockedMaxMs: durationMs({ max: 600_000, default: 5_000 }),
   checkedMaxBytes: whole({ default: 64 * 1024 * 1024 }),
+  pollMs: durationMs({ min: 1, max: 60_000, default: 100 }),
+  keysKeptDays: finite({ min: Number.MIN_VALUE, max: 3_650, default: 7 }),
+  appendsQueued: whole({ min: 1, max: 1_000_000, default: 10_000 }),
   clock,
+}
+
+/** A storage on one SQLite database, with every port that SQLite can carry. */
+export interface SqliteStorage extends Storage {
+  readonly eventStore: EventStore
+  readonly keyValue: KeyValue
+  readonly lease: Lease
+  readonly notifier: Notifier
+  readonly checkpoints: Checkpoints
+  /**
+   * Gives the log a new incarnation, and answers it: every reader, checkpoint and token of before is refused with `LOG_RESET`. For an
+   * operator who has put an older copy of the file in place: positions that readers have seen are given once more then. The storage
+   * cannot tell such a copy from the file it was made of.
+   */
+  renewIncarnation(signal?: AbortSignal): Promise<string>
 }
 
 /**
@@ -63,7 +97,7 @@ const rules = {
  * const hf = holdfast({ service: 'shop', storage: sqliteStorage('./holdfast.db'), sagas: [flow] })
  * ```
  */
-export function sqliteStorage(database: string | SqliteHandle, options?: SqliteStorageOptions): Storage {
+export function sqliteStorage(database: string | SqliteHandle, options?: SqliteStorageOptions): SqliteStorage {
   const read = checkOptions('sqliteStorage', options, rules)
   const target = checkTarget(database, read.driver)
   const session = new Session({
@@ -73,11 +107,19 @@ export function sqliteStorage(database: string | SqliteHandle, options?: SqliteS
     clock: read.clock,
     lockedMaxMs: read.lockedMaxMs,
     checkedMaxBytes: read.checkedMaxBytes,
+    pollMs: read.pollMs,
   })
+  const eventStore = new SqliteEventStore(session, read)
   return {
     engine: 'sqlite',
-    ports: ['sagaJournal'],
+    ports: ['sagaJournal', 'eventStore', 'keyValue', 'lease', 'notifier', 'checkpoints'],
     sagaJournal: new SqliteJournal(session, read.clock),
+    eventStore,
+    keyValue: new SqliteKeyValue(session),
+    lease: new SqliteLease(session),
+    notifier: new SqliteNotifier(session, read.pollMs),
+    checkpoints: new SqliteCheckpoints(session),
+    renewIncarnation: (signal) => eventStore.renewIncarnation(signal),
     open: (signal) => session.open(signal),
     migrate: async () => {},
     health: () => session.health(),
