@@ -1,10 +1,18 @@
 import type { Clock } from '../../core/clock.ts'
 import { checkOptions } from '../../core/options.ts'
 import { any, clock } from '../../core/rules.ts'
+import type { Checkpoints } from '../../ports/checkpoints.ts'
+import type { EventStore } from '../../ports/event-store.ts'
+import type { KeyValue } from '../../ports/key-value.ts'
+import type { Lease } from '../../ports/lease.ts'
+import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
+import { MemoryCheckpoints } from './checkpoints.ts'
+import { MemoryEventStore } from './event-store.ts'
 import { MemoryJournal } from './journal.ts'
 import { MemoryKeyValue } from './key-value.ts'
 import { MemoryLease } from './lease.ts'
+import { MemoryNotifier } from './notifier.ts'
 import { type MemoryStore, memoryStore } from './store.ts'
 
 export interface MemoryStorageOptions {
@@ -12,6 +20,16 @@ export interface MemoryStorageOptions {
   readonly clock?: Clock
   /** What is kept, shared with every other storage that is given the same one. Default: a store of its own. */
   readonly store?: MemoryStore
+}
+
+/** A storage that says what it keeps its content in. */
+export interface MemoryStorage extends Storage {
+  readonly store: MemoryStore
+  readonly eventStore: EventStore
+  readonly keyValue: KeyValue
+  readonly lease: Lease
+  readonly notifier: Notifier
+  readonly checkpoints: Checkpoints
 }
 
 const rules = {
@@ -23,15 +41,13 @@ const rules = {
   ),
 }
 
-/** Everything that the memory storage carries. */
-export type MemoryStorage = Storage & Required<Pick<Storage, 'keyValue' | 'lease'>>
-
 /**
  * Keeps everything in this process's memory: for tests, demos and work that may be lost. The reference of every other storage.
  *
  * Content belongs to the store, not to its being open: `close()` and `open()` again finds everything, so a crash and a restart can be
- * played on one storage. Nothing survives the process. Sagas are never removed: memory grows with those that were started; keys and leases go
- * when their time is over. A `watch` whose reader is 100,000 changed keys behind ends with `QUEUE_FULL`.
+ * played on one storage. Nothing survives the process, and what was written stays: memory grows with the sagas
+ * that were started and the events that were appended, until these are truncated. Idempotency keys are kept for as long as the store; keys and
+ * leases go when their time is over. A `watch` whose reader is 100,000 changed keys behind ends with `QUEUE_FULL`.
  *
  * @param options
  * - `clock`: what leases and keys are timed by, monotonically; default the process's clock.
@@ -43,25 +59,28 @@ export type MemoryStorage = Storage & Required<Pick<Storage, 'keyValue' | 'lease
  * ```
  */
 export function memoryStorage(options?: MemoryStorageOptions): MemoryStorage {
-  const read = checkOptions('memoryStorage', options, rules)
-  const store = read.store ?? memoryStore()
-  const sagaJournal = new MemoryJournal(store, read.clock)
-  const keyValue = new MemoryKeyValue(store, read.clock)
-  const lease = new MemoryLease(store, read.clock)
-  const parts = [sagaJournal, keyValue, lease]
+  const { store = memoryStore(), clock } = checkOptions('memoryStorage', options, rules)
+  const sagaJournal = new MemoryJournal(store, clock)
+  const parts = {
+    sagaJournal,
+    eventStore: new MemoryEventStore(store, clock),
+    keyValue: new MemoryKeyValue(store, clock),
+    lease: new MemoryLease(store, clock),
+    notifier: new MemoryNotifier(store, clock),
+    checkpoints: new MemoryCheckpoints(store, clock),
+  }
   return {
     engine: 'memory',
-    ports: ['sagaJournal', 'keyValue', 'lease'],
-    sagaJournal,
-    keyValue,
-    lease,
+    ports: Object.keys(parts),
+    store,
+    ...parts,
     open: async (signal) => {
-      for (const part of parts) await part.open(signal)
+      for (const part of Object.values(parts)) await part.open(signal)
     },
     migrate: async () => {},
     health: async () => (sagaJournal.isOpen ? { status: 'ok' } : { status: 'down', reason: 'the memory storage is not open' }),
     close: async () => {
-      for (const part of parts) await part.close()
+      for (const part of Object.values(parts)) await part.close()
     },
   }
 }

@@ -1,4 +1,7 @@
+import type { Checkpoint } from '../../ports/checkpoints.ts'
 import type { SagaHead, SagaRecord } from '../../ports/saga-journal.ts'
+import { EventLog } from './event-log.ts'
+import { Holds } from './holds.ts'
 
 export interface Kept {
   head: SagaHead
@@ -46,6 +49,13 @@ export class MemoryStore {
   readonly names = new Map<string, KeptName>()
   /** The latest token of any name. */
   token = 0
+  readonly events = new EventLog()
+  /** By name. */
+  readonly checkpoints = new Map<string, Checkpoint>()
+  /** Who listens, by topic. */
+  readonly listeners = new Map<string, Set<{ hint(): void }>>()
+  /** What open transactions hold. */
+  readonly holds = new Holds()
 }
 
 /**

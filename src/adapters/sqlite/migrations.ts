@@ -70,7 +70,7 @@ const events: Migration = {
   ) strict, without rowid;
   create table holdfast_append_key (
     number integer primary key, tenant text not null, key text not null, hash text not null, versions text not null,
-    position integer not null, recorded_ms real not null
+    position integer not null, mark text, recorded_ms real not null
   ) strict;
   create unique index holdfast_append_key_key on holdfast_append_key (tenant, key);
   create table holdfast_key_value (

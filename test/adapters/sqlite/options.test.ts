@@ -1,5 +1,5 @@
 import { expect, expectTypeOf, test } from 'vitest'
-import { type SqliteHandle, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
+import { type SqliteHandle, type SqliteStorage, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
 import type { Storage } from '../../../src/ports/storage.ts'
 import { describeWith, loadDriver } from '../../support/services.ts'
 import { type Handle, inFolder, openHandle } from './support.ts'
@@ -33,7 +33,10 @@ test.each([
 test('touches nothing until it is opened', async () => {
   await inFolder(async (at) => {
     const storage = sqliteStorage(at('nowhere/saga.db'))
-    expect(storage).toMatchObject({ engine: 'sqlite', ports: ['sagaJournal'] })
+    expect(storage).toMatchObject({
+      engine: 'sqlite',
+      ports: ['sagaJournal', 'eventStore', 'keyValue', 'lease', 'notifier', 'checkpoints'],
+    })
     await storage.migrate()
     expect(await storage.health()).toEqual({ status: 'down', reason: 'the SQLite storage is not open' })
     await storage.close()
@@ -42,7 +45,8 @@ test('touches nothing until it is opened', async () => {
 
 test('takes the handles of the drivers as they are typed', () => {
   expectTypeOf<import('libsql').Database>().toExtend<SqliteHandle>()
-  expectTypeOf(sqliteStorage).returns.toEqualTypeOf<Storage>()
+  expectTypeOf(sqliteStorage).returns.toEqualTypeOf<SqliteStorage>()
+  expectTypeOf<SqliteStorage>().toExtend<Storage>()
 })
 
 describeWith('libsql', 'settings', () => {

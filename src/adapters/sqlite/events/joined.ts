@@ -2,7 +2,7 @@ import type { HoldfastError } from '../../../core/errors.ts'
 import type { AppendVerdict, JoinedEvents } from '../../../ports/event-store.ts'
 import { type CheckedRequest, checkRequest, isUnfit } from '../../event-shared/checked.ts'
 import { checkBounds } from '../../event-shared/reads.ts'
-import { aborted } from '../../storage-shared/refusals.ts'
+import { aborted, invalidInput } from '../../storage-shared/refusals.ts'
 import { asNumber, type Connection } from '../connection.ts'
 import { inSavepoint, type Joined, joinedBy, onCommit } from '../handles.ts'
 import type { Opened, Session } from '../session.ts'
@@ -24,6 +24,7 @@ export function joinedEvents(session: Session, tx: unknown, times: () => WriterO
       if (isUnfit(checked)) return checked
       try {
         if (signal?.aborted === true) throw aborted('append', signal)
+        if (checked.condition?.queries === 'whole-log') throw wholeLog()
         return append(session, tx, checked, times())
       } catch (error) {
         return unwritten(error as HoldfastError)
@@ -58,6 +59,10 @@ function committed({ connection, log }: Opened, { handle }: Joined): number {
     return 0
   }
 }
+
+/** On every engine alike: elsewhere it would hold up everybody. */
+const wholeLog = (): HoldfastError =>
+  invalidInput('append: condition', 'on tags in a transaction of yours: the whole log would be held until it ends', "'whole-log'")
 
 const rings = new WeakMap<Session, () => void>()
 

@@ -10,11 +10,18 @@ import { type Most, selectEvents, WHOLE_LOG } from './select.ts'
 import type { LogStatements } from './statements.ts'
 import { ARCHIVED, OPEN, streamEvents, streamOf } from './streams.ts'
 
+export interface KeptReceipt {
+  readonly versions: readonly number[]
+  readonly position: number
+  /** Of a joined write. */
+  readonly mark: string | undefined
+}
+
 export interface Against {
   readonly head: number
   readonly hash: string
   readonly keysFromEpochMs: number
-  readonly receipt: (kept: { readonly versions: readonly number[]; readonly position: number }) => AppendReceipt
+  readonly receipt: (kept: KeptReceipt) => AppendReceipt
 }
 
 /** Of what a loser has missed, one more than it is told, to know whether there is more; and no more JSON than a request may have. */
@@ -45,11 +52,11 @@ function answered(log: LogStatements, request: CheckedRequest, against: Against)
     log.dropKey.run(asNumber(row.number))
     return undefined
   }
-  if (asText(row.hash) === against.hash)
-    return {
-      result: 'duplicate',
-      original: against.receipt({ versions: versionsOf(log, asText(row.versions)), position: asNumber(row.position) }),
-    }
+  if (asText(row.hash) === against.hash) {
+    const versions = versionsOf(log, asText(row.versions))
+    const mark = row.mark === null ? undefined : asText(row.mark)
+    return { result: 'duplicate', original: against.receipt({ versions, position: asNumber(row.position), mark }) }
+  }
   return unwritten(
     refusal('KEY_REUSED', `append: idempotencyKey ${show(idempotencyKey)} was used for another request`, {
       retry: 'never',

@@ -45,9 +45,11 @@ export const prepareLog = (connection: Connection): LogStatements => ({
   ),
   addTag: connection.prepare('insert into holdfast_event_tag (tenant, tag, position) values (?, ?, ?)'),
   eventAt: connection.prepare('select id, recorded_ms from holdfast_event where position = ?'),
-  key: connection.prepare('select number, hash, versions, position, recorded_ms from holdfast_append_key where tenant = ? and key = ?'),
+  key: connection.prepare(
+    'select number, hash, versions, position, mark, recorded_ms from holdfast_append_key where tenant = ? and key = ?',
+  ),
   addKey: connection.prepare(
-    'insert into holdfast_append_key (tenant, key, hash, versions, position, recorded_ms) values (?, ?, ?, ?, ?, ?)',
+    'insert into holdfast_append_key (tenant, key, hash, versions, position, mark, recorded_ms) values (?, ?, ?, ?, ?, ?, ?)',
   ),
   dropKey: connection.prepare('delete from holdfast_append_key where number = ?'),
   oldestKey: connection.prepare('select recorded_ms from holdfast_append_key order by number limit 1'),

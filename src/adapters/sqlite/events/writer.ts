@@ -4,7 +4,7 @@ import { type CheckedRequest, type CheckedWrite, requestHash } from '../../event
 import type { CheckedEvent } from '../../event-shared/event.ts'
 import { asNumber, asText } from '../connection.ts'
 import { unavailable } from '../errors.ts'
-import { judge } from './judge.ts'
+import { judge, type KeptReceipt } from './judge.ts'
 import type { LogStatements } from './statements.ts'
 import { OPEN, streamOf } from './streams.ts'
 import { markAt, tokenOf } from './token.ts'
@@ -51,12 +51,26 @@ export class LogWriter {
   }
 
   decide(request: CheckedRequest): AppendVerdict {
-    const hash = request.idempotencyKey === undefined ? '' : requestHash(request)
-    const refused = judge(this.#log, request, { head: this.#head, hash, receipt: (row) => this.#receipt(row), ...this.#options })
-    if (refused !== undefined) return refused
-    const versions = request.writes.map((write) => this.#write(request.tenant, write))
-    if (request.idempotencyKey !== undefined) this.#keep(request.tenant, request.idempotencyKey, hash, versions)
-    return { result: 'ok', ...this.#receipt({ versions, position: this.#head }) }
+    const { tenant, writes, idempotencyKey } = request
+    const hash = idempotencyKey === undefined ? '' : requestHash(request)
+    const refused = judge(this.#log, request, { head: this.#head, hash, receipt: (kept) => this.#receipt(kept), ...this.#options })
+    if (refused !== undefined) return this.#asSeen(refused)
+    const versions = writes.map((write) => this.#write(tenant, write))
+    const receipt = { versions, position: this.#head, mark: this.#isJoined(this.#head) ? markAt(this.#log, this.#head) : undefined }
+    if (idempotencyKey !== undefined) this.#keep(tenant, idempotencyKey, hash, receipt)
+    return { result: 'ok', ...this.#receipt(receipt) }
+  }
+
+  /** Whether a position may still vanish with the transaction that it was given in. */
+  #isJoined(position: number): boolean {
+    return position > (this.#options.joinedAfter ?? position)
+  }
+
+  /** What a transaction has written itself has no position yet. */
+  #asSeen(verdict: AppendVerdict): AppendVerdict {
+    if (verdict.result !== 'conflict' || this.#options.joinedAfter === undefined) return verdict
+    const missed = verdict.missed.map((event) => (this.#isJoined(Number(event.position)) ? { ...event, position: undefined } : event))
+    return { ...verdict, missed }
   }
 
   /** Before the commit. */
@@ -65,10 +79,9 @@ export class LogWriter {
     if (this.#keys > 0) this.#purge()
   }
 
-  #receipt({ versions, position }: { readonly versions: readonly number[]; readonly position: number }): AppendReceipt {
-    const { joinedAfter = position } = this.#options
-    if (position <= joinedAfter) return { versions, position: BigInt(position), token: tokenOf(this.#incarnation, position) }
-    return { versions, position: undefined, token: tokenOf(this.#incarnation, position, markAt(this.#log, position)) }
+  #receipt({ versions, position, mark }: KeptReceipt): AppendReceipt {
+    const token = tokenOf(this.#incarnation, position, mark)
+    return { versions, position: this.#isJoined(position) ? undefined : BigInt(position), token }
   }
 
   #write(tenant: string, { stream, events }: CheckedWrite): number {
@@ -108,8 +121,8 @@ export class LogWriter {
     return number
   }
 
-  #keep(tenant: string, key: string, hash: string, versions: readonly number[]): void {
-    this.#log.addKey.run(tenant, key, hash, JSON.stringify(versions), this.#head, this.#options.nowEpochMs)
+  #keep(tenant: string, key: string, hash: string, { versions, position, mark }: KeptReceipt): void {
+    this.#log.addKey.run(tenant, key, hash, JSON.stringify(versions), position, mark ?? null, this.#options.nowEpochMs)
     this.#keys += 1
   }
 
