@@ -25,6 +25,7 @@ export class Changes {
   #timer: Timer | undefined
   #seen: number | undefined
   #mark = 0
+  #isOpen = false
 
   constructor(clock: Clock, pollMs: number, look: () => number | undefined) {
     this.#clock = clock
@@ -48,12 +49,18 @@ export class Changes {
     this.#wake('changed')
   }
 
-  /** Everybody who waits is told; whoever waits later finds a storage that is not open by themselves. */
+  open(): void {
+    this.#isOpen = true
+  }
+
+  /** Everybody who waits is told, and whoever comes later at once. */
   close(): void {
+    this.#isOpen = false
     this.#wake('closed')
   }
 
   wait({ since, maxMs, signal }: ChangeWait): Promise<Woken> {
+    if (!this.#isOpen) return Promise.resolve('closed')
     if (signal?.aborted === true) return Promise.resolve('aborted')
     if (since !== this.#mark) return Promise.resolve('changed')
     return new Promise((resolve) => {

@@ -117,6 +117,7 @@ export class Session {
     if (connection.isOwn) this.#options.configure(connection)
     migrate(connection)
     this.#opened = opened(connection)
+    this.changes.open()
     this.#opening = undefined
   }
 

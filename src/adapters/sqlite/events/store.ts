@@ -119,6 +119,7 @@ export class SqliteEventStore implements EventStore {
   async waitFor(token: string, options?: AppendOptions): Promise<bigint> {
     const { timeoutMs, signal } = checkBounds('waitFor', options)
     const { clock, changes } = this.#session
+    if (!this.#session.isOpen) throw notStarted('SQLite')
     const asked = readToken(token)
     const untilMs = clock.nowMs() + timeoutMs
     for (;;) {

@@ -82,9 +82,9 @@ function find(kept: KeptStatements, name: string): Checkpoint | undefined {
 
 function save(kept: KeptStatements, write: CheckpointWrite, nowMs: number): CheckpointVerdict {
   const { name, from, to, incarnation, token } = write
-  const stored = find(kept, name) ?? { name, position: 0n, incarnation: '', token: 0, updatedEpochMs: 0 }
-  if (token < stored.token) return { ok: false, reason: 'fenced', stored }
-  const follows = incarnation === stored.incarnation ? from === stored.position : from === 0n
+  const stored = find(kept, name)
+  if (stored !== undefined && token < stored.token) return { ok: false, reason: 'fenced', stored }
+  const follows = from === (incarnation === stored?.incarnation ? stored.position : 0n)
   if (!follows) return { ok: false, reason: 'moved', stored }
   kept.saveCheckpoint.run(name, String(to), incarnation, token, nowMs)
   return { ok: true }
