@@ -92,7 +92,7 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
       [
         'a newer schema',
         "create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '99')",
-        'schema 99, this one knows 1',
+        'schema 99, this one knows 2',
       ],
       [
         'a schema version that is no number',

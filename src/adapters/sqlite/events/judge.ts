@@ -8,7 +8,7 @@ import { asNumber, asText } from '../connection.ts'
 import { corrupt } from '../errors.ts'
 import { type Most, selectEvents, WHOLE_LOG } from './select.ts'
 import type { LogStatements } from './statements.ts'
-import { ARCHIVED, OPEN, streamEvents, streamOf } from './streams.ts'
+import { ARCHIVED, type KeptStream, OPEN, streamEvents } from './streams.ts'
 
 export interface KeptReceipt {
   readonly versions: readonly number[]
@@ -17,8 +17,10 @@ export interface KeptReceipt {
   readonly mark: string | undefined
 }
 
-export interface Against {
-  readonly head: number
+/** A stream as it is; undefined where there is none. */
+export type Found = KeptStream | undefined
+
+export interface Keys {
   readonly hash: string
   readonly keysFromEpochMs: number
   readonly receipt: (kept: KeptReceipt) => AppendReceipt
@@ -27,9 +29,9 @@ export interface Against {
 /** Of what a loser has missed, one more than it is told, to know whether there is more; and no more JSON than a request may have. */
 const MISSED: Most = { events: MISSED_MAX + 1, size: 16_777_216 }
 
-/** Why a request is not written; undefined where it may be. Writes nothing, but forgets a key whose time is over. */
-export function judge(log: LogStatements, request: CheckedRequest, against: Against): AppendVerdict | undefined {
-  return answered(log, request, against) ?? unexpected(log, request) ?? overtaken(log, request.tenant, request.condition, against.head)
+/** Why a request whose streams are as they are is not written; undefined where it may be. Writes nothing. */
+export function judge(log: LogStatements, request: CheckedRequest, streams: readonly Found[], head: number): AppendVerdict | undefined {
+  return unexpected(log, request, streams) ?? overtaken(log, request.tenant, request.condition, head)
 }
 
 export const unwritten = (error: HoldfastError): AppendVerdict => ({ result: 'none', error })
@@ -44,18 +46,19 @@ export const closed = (stream: string, state: number): HoldfastError =>
 export const logReset = (message: string): HoldfastError =>
   refusal('LOG_RESET', `${message}: it is of another log, or of one that was restored`, { retry: 'never' })
 
-function answered(log: LogStatements, request: CheckedRequest, against: Against): AppendVerdict | undefined {
+/** What its key was answered; a key whose time is over is forgotten. */
+export function answered(log: LogStatements, request: CheckedRequest, keys: Keys): AppendVerdict | undefined {
   const { tenant, idempotencyKey } = request
   const row = idempotencyKey === undefined ? undefined : log.key.get(tenant, idempotencyKey)
   if (row === undefined) return undefined
-  if (asNumber(row.recorded_ms) < against.keysFromEpochMs) {
+  if (asNumber(row.recorded_ms) < keys.keysFromEpochMs) {
     log.dropKey.run(asNumber(row.number))
     return undefined
   }
-  if (asText(row.hash) === against.hash) {
+  if (asText(row.hash) === keys.hash) {
     const versions = versionsOf(log, asText(row.versions))
     const mark = row.mark === null ? undefined : asText(row.mark)
-    return { result: 'duplicate', original: against.receipt({ versions, position: asNumber(row.position), mark }) }
+    return { result: 'duplicate', original: keys.receipt({ versions, position: asNumber(row.position), mark }) }
   }
   return unwritten(
     refusal('KEY_REUSED', `append: idempotencyKey ${show(idempotencyKey)} was used for another request`, {
@@ -73,8 +76,7 @@ function versionsOf(log: LogStatements, text: string): readonly number[] {
   }
 }
 
-function unexpected(log: LogStatements, { tenant, writes }: CheckedRequest): AppendVerdict | undefined {
-  const streams = writes.map(({ stream }) => streamOf(log, tenant, stream))
+function unexpected(log: LogStatements, { writes }: CheckedRequest, streams: readonly Found[]): AppendVerdict | undefined {
   for (const [i, { stream }] of writes.entries()) {
     const state = streams[i]?.state ?? OPEN
     if (state !== OPEN) return unwritten(closed(stream, state))

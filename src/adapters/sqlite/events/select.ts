@@ -88,13 +88,15 @@ export function selectEvents(
   return { events, size: sizeOf(rows), scannedTo: found < most.events && fits === found ? span.upTo : last }
 }
 
-/** How many of the rows that `sql` finds (with a place and a size, its last parameter their limit) may be read at once: one at least. */
+/**
+ * How many of the rows that `sql` finds (each with a size and a rising `place`, its last parameter their limit) may be read at once: one at
+ * least. The sum alone is quick, and mostly all that is asked.
+ */
 export function fitting(log: LogStatements, sql: string, values: readonly Value[], most: Most) {
-  const row = selection(
-    log,
-    `select count(*) as found, total(running <= ?) as fits from
-     (select sum(size) over (order by rank rows unbounded preceding) as running from (select *, row_number() over () as rank from (${sql})))`,
-  ).get(most.size, ...values, most.events)
-  const found = asNumber(row?.found)
-  return { found, fits: found === 0 ? 0 : Math.max(1, asNumber(row?.fits)) }
+  const all = selection(log, `select count(*) as found, total(size) as size from (${sql})`).get(...values, most.events)
+  const found = asNumber(all?.found)
+  if (asNumber(all?.size) <= most.size) return { found, fits: found }
+  const running = `select sum(size) over (order by place rows unbounded preceding) as running from (${sql})`
+  const row = selection(log, `select count(*) as fits from (${running}) where running <= ?`).get(...values, most.events, most.size)
+  return { found, fits: Math.max(1, asNumber(row?.fits)) }
 }

@@ -45,7 +45,12 @@ export function streamEvents(
   const order = `order by e.version ${backwards ? 'desc' : 'asc'} limit ?`
   const where = 'e.stream = ? and e.version >= ? and e.version <= ?'
   const values = [number, low, high]
-  const { fits } = fitting(log, `select e.size from holdfast_event e where ${where} ${order}`, values, most)
+  const { fits } = fitting(
+    log,
+    `select ${backwards ? '-' : ''}e.version as place, e.size from holdfast_event e where ${where} ${order}`,
+    values,
+    most,
+  )
   if (fits === 0) return { events: [], size: 0 }
   const sql = `select ${EVENT_COLUMNS} from holdfast_event e cross join holdfast_stream s on s.number = e.stream
     cross join holdfast_event_type y on y.number = e.type where ${where} ${order}`

@@ -4,7 +4,7 @@ import { type CheckedRequest, type CheckedWrite, requestHash } from '../../event
 import type { CheckedEvent } from '../../event-shared/event.ts'
 import { asNumber, asText } from '../connection.ts'
 import { unavailable } from '../errors.ts'
-import { judge, type KeptReceipt } from './judge.ts'
+import { answered, type Found, judge, type KeptReceipt } from './judge.ts'
 import type { LogStatements } from './statements.ts'
 import { OPEN, streamOf } from './streams.ts'
 import { markAt, tokenOf } from './token.ts'
@@ -53,9 +53,13 @@ export class LogWriter {
   decide(request: CheckedRequest): AppendVerdict {
     const { tenant, writes, idempotencyKey } = request
     const hash = idempotencyKey === undefined ? '' : requestHash(request)
-    const refused = judge(this.#log, request, { head: this.#head, hash, receipt: (kept) => this.#receipt(kept), ...this.#options })
+    const keys = { hash, receipt: (kept: KeptReceipt) => this.#receipt(kept), keysFromEpochMs: this.#options.keysFromEpochMs }
+    const repeated = idempotencyKey === undefined ? undefined : answered(this.#log, request, keys)
+    if (repeated !== undefined) return repeated
+    const streams = writes.map(({ stream }) => streamOf(this.#log, tenant, stream))
+    const refused = judge(this.#log, request, streams, this.#head)
     if (refused !== undefined) return this.#asSeen(refused)
-    const versions = writes.map((write) => this.#write(tenant, write))
+    const versions = writes.map((write, i) => this.#write(tenant, write, streams[i]))
     const receipt = { versions, position: this.#head, mark: this.#isJoined(this.#head) ? markAt(this.#log, this.#head) : undefined }
     if (idempotencyKey !== undefined) this.#keep(tenant, idempotencyKey, hash, receipt)
     return { result: 'ok', ...this.#receipt(receipt) }
@@ -84,8 +88,7 @@ export class LogWriter {
     return { versions, position: this.#isJoined(position) ? undefined : BigInt(position), token }
   }
 
-  #write(tenant: string, { stream, events }: CheckedWrite): number {
-    const found = streamOf(this.#log, tenant, stream)
+  #write(tenant: string, { stream, events }: CheckedWrite, found: Found): number {
     const before = found?.version ?? 0
     if (events.length === 0) return before
     const version = before + events.length
