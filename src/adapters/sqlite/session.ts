@@ -113,6 +113,7 @@ export class Session {
     const connection = this.#opening
     const version = inspect(connection, this.#options.checkedMaxBytes)
     // Tables of our names and mark with other columns are refused here, before anything is written.
+    if (version > 0) prepareQueries(connection)
     if (version === VERSION) opened(connection)
     if (connection.isOwn) this.#options.configure(connection)
     migrate(connection)
