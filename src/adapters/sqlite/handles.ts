@@ -1,17 +1,22 @@
 import { statSync } from 'node:fs'
 import { type HoldfastError, refusal } from '../../core/errors.ts'
 import { fileOf } from './connect.ts'
-import { Connection, type Prepared } from './connection.ts'
+import { Connection } from './connection.ts'
+import { unavailable } from './errors.ts'
 import { isHandle, type SqliteHandle } from './slice.ts'
 
 /** What the drivers say of a handle: better-sqlite3 and libsql the one, node:sqlite (from 22.16) the other. */
 interface Flags {
   readonly inTransaction?: unknown
   readonly isTransaction?: unknown
+  /** Of libsql and better-sqlite3. */
+  readonly open?: unknown
 }
 
 /** Whether a transaction is open on a handle. */
 export function isInTransaction(handle: SqliteHandle): boolean {
+  // Asked for its transaction, a closed handle of libsql ends the process.
+  if ((handle as Flags).open === false) throw new Error('it is closed')
   const { inTransaction, isTransaction } = handle as Flags
   if (typeof inTransaction === 'boolean') return inTransaction
   if (typeof isTransaction === 'boolean') return isTransaction
@@ -67,23 +72,24 @@ function isSameFile(one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev
 }
 
+const LOCK = "update holdfast_counter set value = value where name = 'position'"
+
 /**
- * Runs work in a savepoint, so that what fails half-way leaves nothing in the transaction of the user's. Its first statement, `lock`, is a write:
+ * Runs work in a savepoint, so that what fails half-way leaves nothing in the transaction of the user's. Its first statement is a write:
  * a deferred transaction gets the write lock before anything is read, or is refused.
  */
-export function inSavepoint<T>({ connection }: Joined, lock: Prepared, work: () => T): T {
+export function inSavepoint<T>({ handle, connection }: Joined, work: () => T): T {
   connection.exec('SAVEPOINT holdfast')
   try {
-    lock.run()
+    // Executed, not prepared: a prepared statement of libsql that was refused the lock counts as running, and nothing can be committed then.
+    connection.exec(LOCK)
     const value = work()
     connection.exec('RELEASE holdfast')
     return value
   } catch (error) {
-    try {
-      connection.exec('ROLLBACK TO holdfast; RELEASE holdfast')
-    } catch {
-      // The engine has rolled the whole transaction back, as it does when the disk is full.
-    }
+    if (isInTransaction(handle)) connection.exec('ROLLBACK TO holdfast; RELEASE holdfast')
+    // A full disk does that; whoever goes on would commit each statement alone.
+    else throw unavailable(connection.place, `${String(error)}; SQLite has rolled the whole transaction back`, { cause: error })
     throw error
   }
 }

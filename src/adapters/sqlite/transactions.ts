@@ -104,7 +104,7 @@ async function inTransaction<Handle extends SqliteHandle, T>(
   fn: (tx: Handle) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  await lane.run('run', () => begin(handle), signal)
+  await lane.run('run', () => atOnce(handle, 'BEGIN IMMEDIATE'), signal)
   const here: Under = { handle, isOver: false, outer: under.getStore() }
   let value: T
   try {
@@ -121,18 +121,18 @@ async function inTransaction<Handle extends SqliteHandle, T>(
   return value
 }
 
-/** The driver's own waiting for a lock would block the event loop, and with it whoever holds the lock in this process. */
-function begin(handle: SqliteHandle): void {
+/** Without the driver's own waiting for a lock, which would block the event loop, and with it whoever holds the lock in this process. */
+function atOnce(handle: SqliteHandle, sql: string, duringCommit = false): void {
   try {
     const timeout = Number((handle.prepare('pragma busy_timeout').get() as { readonly timeout?: unknown }).timeout)
     handle.exec('pragma busy_timeout = 0')
     try {
-      handle.exec('BEGIN IMMEDIATE')
+      handle.exec(sql)
     } finally {
       handle.exec(`pragma busy_timeout = ${timeout}`)
     }
   } catch (error) {
-    throw storageError(error, PLACE)
+    throw storageError(error, PLACE, duringCommit)
   }
 }
 
@@ -144,18 +144,10 @@ async function commit(handle: SqliteHandle, lane: Lane): Promise<void> {
     })
   try {
     // Without a write-ahead log a commit waits for those who read.
-    await lane.run('run', () => commitOnce(handle))
+    await lane.run('run', () => atOnce(handle, 'COMMIT', true))
   } catch (error) {
     rollback(handle)
     throw isLocked(error) ? locked(PLACE, 'others were reading at the commit, which was rolled back', error) : error
-  }
-}
-
-function commitOnce(handle: SqliteHandle): void {
-  try {
-    handle.exec('COMMIT')
-  } catch (error) {
-    throw storageError(error, PLACE, true)
   }
 }
 

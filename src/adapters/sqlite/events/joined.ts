@@ -39,7 +39,7 @@ function append(session: Session, tx: unknown, request: CheckedRequest, times: W
   const log = prepared.get(joined.connection) ?? prepareLog(joined.connection)
   prepared.set(joined.connection, log)
   const joinedAfter = committed(opened, joined)
-  const verdict = inSavepoint(joined, log.lock, () => {
+  const verdict = inSavepoint(joined, () => {
     const writer = new LogWriter(log, { ...times, joinedAfter })
     const decided = writer.decide(request)
     writer.finish()

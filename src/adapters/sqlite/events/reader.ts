@@ -12,11 +12,11 @@ import { streamEvents, streamOf, TOMBSTONED, type Versions } from './streams.ts'
 
 /** What is read in one step, some 5 ms of it; a batch that has more takes several, with a turn of the event loop between them. */
 const STEP: Most = { events: 1_000, size: 4_194_304 }
-/** A batch ends at that much JSON, however few events it has then. */
+/** A batch ends with the step that reaches so much JSON, however few events it has then. */
 const BATCH_SIZE_MAX = 16_777_216
 /** How many places are looked at in one step where a filter lets few through; by an index of tags they are skipped, not looked at. */
-const SCANNED_MAX = 20_000
-const SCANNED_BY_TAG_MAX = 200_000
+const SCANNED_MAX = 10_000
+const SCANNED_BY_TAG_MAX = 100_000
 
 const turn = setImmediate
 /** A turn of the event loop: a reader that finds everything in the cache would otherwise leave nobody else a chance. */

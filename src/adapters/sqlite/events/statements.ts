@@ -6,7 +6,6 @@ export interface LogStatements {
   readonly head: Prepared
   readonly incarnation: Prepared
   readonly setIncarnation: Prepared
-  readonly lock: Prepared
   readonly setHead: Prepared
   readonly stream: Prepared
   readonly addStream: Prepared
@@ -30,7 +29,6 @@ export const prepareLog = (connection: Connection): LogStatements => ({
   head: connection.prepare("select value from holdfast_counter where name = 'position'"),
   incarnation: connection.prepare("select value from holdfast_meta where key = 'incarnation'"),
   setIncarnation: connection.prepare("update holdfast_meta set value = ? where key = 'incarnation'"),
-  lock: connection.prepare("update holdfast_counter set value = value where name = 'position'"),
   setHead: connection.prepare("update holdfast_counter set value = ? where name = 'position'"),
   stream: connection.prepare('select number, version, kept_from, state from holdfast_stream where tenant = ? and name = ?'),
   addStream: connection.prepare(

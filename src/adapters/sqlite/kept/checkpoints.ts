@@ -41,7 +41,7 @@ export class SqliteCheckpoints implements Checkpoints {
     const joined = joinedBy(tx, this.#session.opened.connection)
     const kept = prepared.get(joined.connection) ?? prepareKept(joined.connection)
     prepared.set(joined.connection, kept)
-    return inSavepoint(joined, kept.lock, () => save(kept, write, nowMs))
+    return inSavepoint(joined, () => save(kept, write, nowMs))
   }
 
   async list(

@@ -5,8 +5,6 @@ export interface KeptStatements {
   readonly connection: Connection
   readonly dataVersion: Prepared
   readonly totalChanges: Prepared
-  /** Takes the write lock. */
-  readonly lock: Prepared
   /** The next number of a row of numbers that never repeats. */
   readonly next: Prepared
   readonly counter: Prepared
@@ -49,7 +47,6 @@ export const prepareKept = (connection: Connection): KeptStatements => {
     connection,
     dataVersion: prepare('pragma data_version'),
     totalChanges: prepare('select total_changes() as n'),
-    lock: prepare("update holdfast_counter set value = value where name = 'revision'"),
     next: prepare('update holdfast_counter set value = value + 1 where name = ? returning value'),
     counter: prepare('select value from holdfast_counter where name = ?'),
     raise: prepare('update holdfast_counter set value = max(value, ?) where name = ?'),
