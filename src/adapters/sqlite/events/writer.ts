@@ -62,7 +62,8 @@ export class LogWriter {
     const versions = writes.map((write, i) => this.#write(tenant, write, streams[i]))
     const receipt = { versions, position: this.#head, mark: this.#isJoined(this.#head) ? markAt(this.#log, this.#head) : undefined }
     if (idempotencyKey !== undefined) this.#keep(tenant, idempotencyKey, hash, receipt)
-    return { result: 'ok', ...this.#receipt(receipt) }
+    const isJoined = this.#options.joinedAfter !== undefined
+    return { result: 'ok', ...this.#receipt(receipt), ...(isJoined && { position: undefined }) }
   }
 
   /** Whether a position may still vanish with the transaction that it was given in. */
