@@ -34,9 +34,7 @@ export const txNotOpen = (given: string): HoldfastError =>
   refusal(
     'TX_NOT_OPEN',
     `tx must be a handle of libsql, better-sqlite3 or node:sqlite with an open transaction on the storage's file, got ${given}`,
-    {
-      retry: 'never',
-    },
+    { retry: 'never' },
   )
 
 /** A handle of the user's inside a transaction of theirs. */
@@ -46,6 +44,13 @@ export interface Joined {
 }
 
 const connections = new WeakMap<SqliteHandle, Connection>()
+const files = new WeakMap<Connection, string>()
+
+function fileBehind(connection: Connection): string {
+  const file = files.get(connection) ?? fileOf(connection)
+  files.set(connection, file)
+  return file
+}
 
 /**
  * @throws {HoldfastError} `TX_NOT_OPEN` (effect none) for anything but a handle on the same file with an open transaction.
@@ -60,7 +65,7 @@ export function joinedBy(tx: unknown, own: Connection): Joined {
     throw txNotOpen(`one that cannot be used: ${error instanceof Error ? error.message : String(error)}`)
   }
   if (!inside) throw txNotOpen('one without an open transaction')
-  if (!own.isOf(tx) && !isSameFile(fileOf(connection), fileOf(own))) throw txNotOpen('one on another database')
+  if (!own.isOf(tx) && !isSameFile(fileBehind(connection), fileBehind(own))) throw txNotOpen('one on another database')
   connections.set(tx, connection)
   return { handle: tx, connection }
 }

@@ -81,16 +81,49 @@ export interface SqliteStorage extends Storage {
  * - `lockedMaxMs`: how long a call waits for a lock that others hold, 0 to 600,000, default 5,000; then `STORAGE_LOCKED`.
  * - `checkedMaxBytes`: up to which size all pages are checked at opening, default 64 MiB, 0 = never. In a larger database a damaged page is
  *   found when it is read.
- * - `clock`: what leases and waiting are timed by; default: the process's clock.
+ * - `pollMs`: how often writes of other processes are looked for, while somebody waits for some, 1 to 60,000, default 100. This process's own
+ *   are told at once. The timer lets the process end.
+ * - `keysKeptDays`: for how long idempotency keys of appends are kept, above 0 to 3,650, default 7. Later appends with keys clear away twice as
+ *   many as they bring.
+ * - `appendsQueued`: how many requests wait to be written at most, 1 to 1,000,000, default 10,000, and with them 64 MiB of JSON; then `QUEUE_FULL`.
+ * - `clock`: what leases, keys and waiting are timed by; default: the process's clock.
+ *
+ * Appends of one turn of the event loop travel in one transaction, with one fsync: at most 256 requests, 2,000 events or 4 MiB of JSON, one
+ * request in any case. A request that the engine refuses is found by halving the batch; its neighbours are written. An I/O error of a commit is
+ * settled by reading the log; the verdict is `unknown` only where that fails too. Reads take steps of 1,000 events, 4 MiB or 10,000 places
+ * looked at (100,000 by tag), with a turn of the event loop between them; a batch ends with the step that reaches 16 MiB.
+ *
+ * `join(tx)` and `checkpoints.save(write, { tx })` take a handle on the same file inside a `BEGIN IMMEDIATE`; one on which SQLite has rolled
+ * everything back (a full disk) says so. While it is open every append waits, up to its `timeoutMs`, then `none` with `STORAGE_LOCKED`;
+ * `truncate`, `archive`, `tombstone` and all other writes wait up to `lockedMaxMs`.
+ *
+ * Times of leases and keys are the host's wall clock: only the token is safe, which is checked under the write lock. `watch` ends with
+ * `QUEUE_FULL` when it has not been read for an hour, since gone keys are then no longer known. Copies of a file have one incarnation: after
+ * putting an older one in place call `renewIncarnation()`. Removed events are out of sight at once and their rows are deleted; their
+ * bytes stay in free pages until these are used again (`vacuum`, `pragma secure_delete`).
  *
  * @throws {HoldfastError} `INVALID_OPTIONS` (effect none), here. From `open`, all of effect none: `PACKAGE_MISSING` when no driver can be
  * loaded; `STORAGE_CORRUPT` when the file is no database, is damaged, has our tables' names without being ours, or was written by a newer
  * version (nothing is changed); `STORAGE_LOCKED` when others keep it locked; `STORAGE_UNAVAILABLE` when it cannot be opened or written (no
- * such folder, read-only, disk full). From calls: the last two and `NOT_STARTED`; of them only an I/O error at the commit has effect unknown.
+ * such folder, read-only, disk full). From calls: the last three and `NOT_STARTED`; of them only an I/O error at the commit has effect unknown.
  *
- * Stored: tables `holdfast_meta` (`application` = `holdfast`, `schema` = 1), `holdfast_saga` (one row per saga), `holdfast_saga_record` (one per
- * record, `data` JSON text), `holdfast_lease` (one per shard: owner, holder = JSON `[host, boot, pid namespace, pid, start]`, until, epoch).
- * Times are REAL epoch milliseconds. Opening migrates them.
+ * Stored, all tables STRICT, times REAL epoch milliseconds; opening migrates them (schema 2):
+ * - `holdfast_meta`: `key`, `value`: `application` = `holdfast`, `schema` = 2, `incarnation` = 16 hexadecimal digits, made at random.
+ * - `holdfast_saga`: one row per saga. `holdfast_saga_record`: one per record, `data` JSON text. `holdfast_lease`: one per shard: `owner`,
+ *   `holder` = JSON `[host, boot, pid namespace, pid, start]`, `until_ms`, `lease_ms`, `epoch`.
+ * - `holdfast_counter`: `name`, `value` INTEGER: the last `position` of the log, `revision` of a key, `revision_gone` that was cleared away,
+ *   `token` of a name, number of a `hint`.
+ * - `holdfast_stream`: `number`, `tenant`, `name`, `version`, `kept_from` (the first version not truncated), `state` (0 open, 1 archived,
+ *   2 tombstoned), `to_purge` (1: rows are still to be deleted). `holdfast_event_type`: `number`, `name`.
+ * - `holdfast_event`: `position` (rowid), `stream`, `version`, `type` (both numbers), `size` (characters of `data` and `metadata`), `recorded_ms`, `id`,
+ *   `tags` (JSON list, empty text: none), `metadata`, `data` (JSON text). `holdfast_event_tag`: `tenant`, `tag`, `position`.
+ * - `holdfast_append_key`: `number`, `tenant`, `key`, `hash` (of the request: 32 hexadecimal digits), `versions` (JSON list), `position`, `mark` (of a
+ *   joined write's token), `recorded_ms`.
+ * - `holdfast_key_value`: `number`, `key`, `value`, `revision`, `until_ms` (null: no end). `holdfast_key_gone`: `revision`, `key`, `gone_ms`; kept an hour.
+ * - `holdfast_name` (leases by name): `name`, `owner`, `token`, `until_ms`. `holdfast_hint`: `topic`, `number`, `hinted_ms`; kept a day.
+ * - `holdfast_checkpoint`: `name`, `position`, `incarnation`, `token`, `updated_ms`.
+ *
+ * A token of a receipt is `<incarnation>.<position>`, of a joined write also `.<mark>`: 16 characters of a hash of the event there.
  *
  * @example
  * ```ts

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { type SqliteStorage, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
 import type { LogBatch } from '../../../src/ports/event-store.ts'
@@ -186,6 +187,25 @@ for (const driver of drivers) {
 }
 
 describeWith('libsql', 'a log', () => {
+  test('with a damaged page says so where it is read, and gives nothing wrong before', () =>
+    inFolder(async (at) => {
+      await withStorage(at('log.db'), { driver: 'libsql' }, ({ eventStore }) =>
+        eventStore.append([one('a', { events: Array.from({ length: 200 }, (_, n) => event({ n, text: 'x'.repeat(2_000) })) })]),
+      )
+      const bytes = readFileSync(at('log.db'))
+      bytes.fill(0xa5, Math.floor(bytes.length / 2 / 4096) * 4096, bytes.length - 40 * 4096)
+      writeFileSync(at('log.db'), bytes)
+      await withStorage(at('log.db'), { driver: 'libsql', checkedMaxBytes: 0 }, async ({ eventStore }) => {
+        const seen: unknown[] = []
+        const reading = (async () => {
+          for await (const { events } of eventStore.readAll({ batch: 5 })) seen.push(...events.map(({ data }) => (data as { n: number }).n))
+        })()
+        await expect(reading).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', effect: 'none', retry: 'never' })
+        expect(seen).toEqual(seen.map((_, n) => n))
+        expect(seen.length).toBeGreaterThan(0)
+      })
+    }))
+
   test('given a new incarnation refuses readers, tokens and subscribers of before', () =>
     inFolder(async (at) => {
       const clock = testClock()

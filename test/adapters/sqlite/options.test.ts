@@ -23,6 +23,9 @@ test.each([
   ['an unknown durability', './a.db', { durability: 'off' }, "durability must be one of 'full', 'normal'"],
   ['a negative wait', './a.db', { lockedMaxMs: -1 }, 'lockedMaxMs must be a number from 0 to 600000'],
   ['half a byte', './a.db', { checkedMaxBytes: 0.5 }, 'checkedMaxBytes must be a whole number'],
+  ['looking all the time', './a.db', { pollMs: 0 }, 'pollMs must be a number from 1 to 60000'],
+  ['keys that are not kept', './a.db', { keysKeptDays: 0 }, 'keysKeptDays must be a number above 0, at most 3650'],
+  ['no room for appends', './a.db', { appendsQueued: 0 }, 'appendsQueued must be a whole number from 1 to 1000000'],
   ['an unknown option', './a.db', { timeout: 5 }, 'unknown option timeout'],
 ])('refuses %s', (_, database, options, reason) => {
   expect(() => sqliteStorage(database as string, options as object)).toThrow(

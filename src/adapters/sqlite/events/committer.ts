@@ -47,6 +47,8 @@ export class Committer {
   #most = REQUESTS_MAX
   #flushing: Promise<void> | undefined
   #timer: Timer | undefined
+  /** When the timer fires; there is one only while something waits for more than its turn. */
+  #armedMs = Number.NEGATIVE_INFINITY
 
   constructor(options: CommitterOptions) {
     this.#options = options
@@ -69,8 +71,8 @@ export class Committer {
     }
     this.#waiting.push(entry)
     this.#waitingSize += entry.request.size
-    if (this.#flushing === undefined) this.#flushing = this.#flush()
-    else this.#arm()
+    this.#flushing ??= this.#flush()
+    if (entry.untilMs < this.#armedMs) this.#arm()
   }
 
   /** Takes a request back that has not been written. */
@@ -92,17 +94,19 @@ export class Committer {
       const attempt = this.#options.session.attempt('append', (opened) => this.#attempt(opened))
       this.#arm()
       await attempt
+      this.#arm()
     } while (this.#waiting.length > 0)
-    this.#timer?.clear()
     this.#flushing = undefined
   }
 
   /** While something waits, whoever has waited for too long is told so. */
   #arm(): void {
     this.#timer?.clear()
+    this.#armedMs = Number.NEGATIVE_INFINITY
+    if (this.#waiting.length === 0) return
     const { clock } = this.#options.session
-    const dueMs = this.#waiting.reduce((least, entry) => Math.min(least, entry.untilMs), Number.POSITIVE_INFINITY)
-    if (dueMs < Number.POSITIVE_INFINITY) this.#timer = clock.setTimer(() => this.#expire(), Math.max(0, dueMs - clock.nowMs()))
+    this.#armedMs = this.#waiting.reduce((least, { untilMs }) => Math.min(least, untilMs), Number.POSITIVE_INFINITY)
+    this.#timer = clock.setTimer(() => this.#expire(), Math.max(0, this.#armedMs - clock.nowMs()))
   }
 
   #expire(): void {
