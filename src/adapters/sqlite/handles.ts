@@ -30,7 +30,7 @@ export function isInTransaction(handle: SqliteHandle): boolean {
   return false
 }
 
-export const txNotOpen = (given: string): HoldfastError =>
+const txNotOpen = (given: string): HoldfastError =>
   refusal(
     'TX_NOT_OPEN',
     `tx must be a handle of libsql, better-sqlite3 or node:sqlite with an open transaction on the storage's file, got ${given}`,

@@ -137,7 +137,7 @@ function atOnce(handle: SqliteHandle, sql: string, duringCommit = false): void {
 }
 
 async function commit(handle: SqliteHandle, lane: Lane): Promise<void> {
-  if (!isInTransaction(handle))
+  if (!isStillOpen(handle))
     throw unavailable(PLACE, 'the transaction was ended inside run: what it did before is committed or gone', {
       effect: 'unknown',
       retry: 'never',
@@ -148,6 +148,15 @@ async function commit(handle: SqliteHandle, lane: Lane): Promise<void> {
   } catch (error) {
     rollback(handle)
     throw isLocked(error) ? locked(PLACE, 'others were reading at the commit, which was rolled back', error) : error
+  }
+}
+
+function isStillOpen(handle: SqliteHandle): boolean {
+  try {
+    return isInTransaction(handle)
+  } catch {
+    // It was closed inside.
+    return false
   }
 }
 

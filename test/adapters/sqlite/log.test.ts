@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { type SqliteStorage, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
-import type { LogBatch } from '../../../src/ports/event-store.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { describeWith } from '../../support/services.ts'
 import { event, logOf, names, one, streamOf, watched, words } from './events.ts'
@@ -10,10 +9,10 @@ import { drivers, inFolder, openHandle, withStorage } from './support.ts'
 
 const DAY_MS = 86_400_000
 
-async function batches(of: AsyncIterable<LogBatch>): Promise<LogBatch[]> {
-  const all: LogBatch[] = []
-  for await (const batch of of) all.push(batch)
-  return all
+async function all<T>(of: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const batch of of) found.push(batch)
+  return found
 }
 
 for (const driver of drivers) {
@@ -35,7 +34,7 @@ for (const driver of drivers) {
           if (running) setImmediate(spin)
         }
         setImmediate(spin)
-        const found = await batches(eventStore.readAll())
+        const found = await all(eventStore.readAll())
         running = false
         expect(found.map(({ events }) => events.length)).toEqual([20, 19])
         // Four events are a step of 4 MiB: five steps to a batch.
@@ -50,7 +49,7 @@ for (const driver of drivers) {
         for (let n = 0; n < 5; n++)
           await eventStore.append([one('a', { events: Array.from({ length: 500 }, (_, i) => event(n * 500 + i)) })])
         for (const batch of [1, 999, 1_000, 1_001, 2_400, 10_000]) {
-          if (batch > 1) expect((await batches(eventStore.readAll({ batch })))[0]?.events.length).toBe(Math.min(batch, 2_500))
+          if (batch > 1) expect((await all(eventStore.readAll({ batch })))[0]?.events.length).toBe(Math.min(batch, 2_500))
           const forth: unknown[] = []
           for await (const events of eventStore.readStream('a', { batch, fromVersion: 2, toVersion: 2_499 }))
             forth.push(...events.map(({ data }) => data))
@@ -92,7 +91,7 @@ for (const driver of drivers) {
           insert into holdfast_event (position, stream, version, type, size, recorded_ms, id, tags, metadata, data)
           select i, 1, i, 1, 3, 0, 'x', '', '{}', '1' from n;
           update holdfast_counter set value = 600000 where name = 'position'; update holdfast_stream set version = 600000`)
-        const found = await batches(eventStore.readAll({ types: ['never'] }))
+        const found = await all(eventStore.readAll({ types: ['never'] }))
         expect(found.map(({ events, scannedTo }) => [events.length, scannedTo])).toEqual([
           [0, 510_000n],
           [0, 600_000n],
@@ -114,7 +113,7 @@ for (const driver of drivers) {
         }
         await expect(logOf(eventStore)).rejects.toMatchObject(reason)
         await expect(streamOf(eventStore, 'a')).rejects.toMatchObject(reason)
-        const [first] = await batches(eventStore.readAll({ batch: 1 })).catch(() => [])
+        const [first] = await all(eventStore.readAll({ batch: 1 })).catch(() => [])
         expect(first).toBeUndefined()
         for await (const { events } of eventStore.readAll({ batch: 1 })) {
           expect(events.map(({ data }) => data)).toEqual([1])
@@ -124,6 +123,31 @@ for (const driver of drivers) {
         expect(words(conflict), 'a verdict that has to show it is refused alone').toEqual(['none STORAGE_CORRUPT', 'ok'])
       }),
     )
+
+    test.each([1, 3, 5])('says that event %i of a stream is missing, instead of leaving it out', (version) =>
+      inMemory(async ({ eventStore }, handle) => {
+        await eventStore.append([one('a', { events: [1, 2, 3, 4, 5].map((n) => event(n)) })])
+        handle.exec(`delete from holdfast_event where version = ${version}`)
+        const missing = {
+          code: 'STORAGE_CORRUPT',
+          effect: 'none',
+          message: expect.stringContaining('of stream 1 between its versions 1 and 5'),
+        }
+        await expect(streamOf(eventStore, 'a')).rejects.toMatchObject(missing)
+        for (const backwards of [false, true])
+          await expect(all(eventStore.readStream('a', { batch: 2, backwards }))).rejects.toMatchObject({ code: 'STORAGE_CORRUPT' })
+        const stale = await eventStore.append([{ writes: [{ stream: 'a', expect: 'none', events: [event()] }] }])
+        expect(words(stale)).toEqual(['none STORAGE_CORRUPT'])
+      }),
+    )
+
+    test('says that a type is missing, instead of leaving its events out', () =>
+      inMemory(async ({ eventStore }, handle) => {
+        await eventStore.append([one('a', { events: [event(1), event(2, { type: 'other' }), event(3)] })])
+        handle.exec("delete from holdfast_event_type where name = 'other'")
+        await expect(logOf(eventStore)).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', message: expect.stringContaining('of 3 events') })
+        await expect(streamOf(eventStore, 'a')).rejects.toMatchObject({ code: 'STORAGE_CORRUPT' })
+      }))
 
     test('keeps idempotency keys for keysKeptDays, and clears away what is over in small steps', async () => {
       const clock = testClock()
@@ -214,7 +238,7 @@ describeWith('libsql', 'a log', () => {
         const [written] = await eventStore.append([one('a')])
         const token = written?.result === 'ok' ? written.token : ''
         const { incarnation } = await eventStore.head()
-        const following = watched(batches(eventStore.subscribe({ after: 1n, incarnation })))
+        const following = watched(all(eventStore.subscribe({ after: 1n, incarnation })))
         await clock.advance(10)
         const other = sqliteStorage(at('log.db'), { driver: 'libsql', clock })
         await other.open()

@@ -186,6 +186,9 @@ for (const driver of drivers) {
       const handle = opened(driver)
       handle.close()
       await expect(sqliteTransactions(handle).run(async () => {})).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', effect: 'none' })
+      const closing = opened(driver)
+      const inside = sqliteTransactions(closing).run(async (tx) => void tx.close())
+      await expect(inside).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', effect: 'unknown' })
     })
   })
 }

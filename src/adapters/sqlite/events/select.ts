@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../../../ports/event-store.ts'
 import type { CheckedQuery } from '../../event-shared/condition.ts'
 import { asNumber, type Value } from '../connection.ts'
+import { corrupt } from '../errors.ts'
 import { EVENT_COLUMNS, sizeOf, storedEvent } from './rows.ts'
 import { type LogStatements, selection } from './statements.ts'
 
@@ -83,6 +84,8 @@ export function selectEvents(
   const sql = `select ${EVENT_COLUMNS} from ${from} cross join holdfast_event_type y on y.number = e.type where ${where}
     order by e.position limit ?`
   const rows = selection(log, sql).all(...values, fits)
+  if (rows.length !== fits)
+    throw corrupt(log.connection.place, `of ${fits} events after position ${span.after} only ${rows.length} have a type that is known`)
   const last = asNumber(rows[rows.length - 1]?.position)
   const events = rows.map((row) => storedEvent(row, log.connection.place))
   return { events, size: sizeOf(rows), scannedTo: found < most.events && fits === found ? span.upTo : last }

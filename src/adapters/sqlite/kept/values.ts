@@ -3,7 +3,7 @@ import { asNumber, asText, type Row } from '../connection.ts'
 import type { KeptStatements } from './statements.ts'
 
 /** How long it is known that a key is gone, for those who watch. */
-export const GONE_KEPT_MS = 3_600_000
+const GONE_KEPT_MS = 3_600_000
 /** What a write clears away of what others left. */
 const TRIMMED = 2
 
