@@ -173,7 +173,8 @@ export interface EventStoreStats {
  * 4. An `idempotencyKey` repeats the first `ok` (as `duplicate`), committed with the events, for as long as keys are kept (`keysKeptDays`). A
  *    conflict is not kept. The same key with another content is answered `none` with `KEY_REUSED`.
  * 5. All writes of a request happen or none; a condition lets exactly one of N overlapping racers through, and requests with disjoint tags never
- *    wait for each other. A joined event that is not committed yet holds up who asks for its stream, tags or key, nobody else.
+ *    wait for each other. A joined event that is not committed yet holds up who asks for its stream, tags or key, nobody else (in SQLite every
+ *    write, with `STORAGE_LOCKED` where others say `STREAM_BUSY`: an open write transaction locks the file).
  * 6. `join(tx)` writes inside the user's open transaction: the events commit or vanish with it and get their position right after the commit,
  *    before anything that is appended later. A conflict is a value there too (except where the user's isolation level makes it the engine's error).
  *    `readStream`, expectations and conditions see committed ones at once (`position` undefined), `readAll` once they have a place. `waitFor`

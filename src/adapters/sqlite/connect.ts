@@ -61,7 +61,7 @@ export function besideHandle(handle: SqliteHandle): Connection {
 }
 
 /** The main database's file; empty for one in memory. */
-function fileOf(connection: Connection): string {
+export function fileOf(connection: Connection): string {
   const main = connection
     .prepare('pragma database_list')
     .all()

@@ -32,6 +32,10 @@ export class Connection {
     return this.#own !== undefined
   }
 
+  isOf(handle: SqliteHandle): boolean {
+    return this.#handle === handle
+  }
+
   exec(sql: string): void {
     this.#guard(() => this.#handle.exec(sql))
   }

@@ -1,3 +1,4 @@
 export type { SqliteDriver } from './drivers.ts'
 export type { SqliteHandle, SqliteStatement } from './slice.ts'
-export { type SqliteStorageOptions, sqliteStorage } from './storage.ts'
+export { type SqliteStorage, type SqliteStorageOptions, sqliteStorage } from './storage.ts'
+export { type SqliteTransactionsOptions, sqliteTransactions } from './transactions.ts'

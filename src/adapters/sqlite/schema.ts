@@ -2,35 +2,7 @@ import { statSync } from 'node:fs'
 import type { HoldfastError } from '../../core/errors.ts'
 import { asNumber, asText, type Connection } from './connection.ts'
 import { corrupt, unavailable } from './errors.ts'
-
-/**
- * What each schema version adds. Records stand in the order they were written (a rowid), because a (text id, seq) key makes batches half as
- * fast; the index by saga costs little, since the sagas in flight stand close together. Epoch milliseconds are REAL to keep fractions.
- */
-const MIGRATIONS: readonly string[] = [
-  `
-  create table holdfast_meta (key text primary key, value text not null) strict, without rowid;
-  create table holdfast_saga (
-    number integer primary key, id text not null, saga text not null, version integer not null, definition_hash text not null,
-    input_hash text not null, shard integer not null, state text not null, ended integer not null, seq integer not null,
-    started_ms real not null, updated_ms real not null
-  ) strict;
-  create unique index holdfast_saga_id on holdfast_saga (id);
-  create index holdfast_saga_open on holdfast_saga (shard, id) where ended = 0;
-  create table holdfast_saga_record (
-    position integer primary key, saga integer not null, seq integer not null, kind text not null, step text, at_ms real not null,
-    data text not null
-  ) strict;
-  create unique index holdfast_saga_record_seq on holdfast_saga_record (saga, seq);
-  create table holdfast_lease (
-    shard integer primary key, owner text, holder text not null, until_ms real not null, lease_ms real not null, epoch integer not null
-  ) strict;
-  insert into holdfast_meta (key, value) values ('application', 'holdfast');
-  `,
-]
-const TABLES = ['holdfast_meta', 'holdfast_saga', 'holdfast_saga_record', 'holdfast_lease']
-/** What this version writes. */
-export const VERSION = MIGRATIONS.length
+import { MIGRATIONS, tablesOf, VERSION } from './migrations.ts'
 
 /**
  * A log that outlived its database: SQLite would throw it away on opening, and with it what only it holds. Only `stat` may touch the
@@ -45,7 +17,9 @@ export function checkFiles(path: string): void {
 /** Reads only: whatever is not ours, not whole or not known stays as it is. Returns the schema version, 0 where there is none yet. */
 export function inspect(connection: Connection, checkedMaxBytes: number): number {
   return connection.read(() => {
-    const sql = `select name from sqlite_schema where name in (${TABLES.map((name) => `'${name}'`).join(', ')})`
+    const sql = `select name from sqlite_schema where name in (${tablesOf()
+      .map((name) => `'${name}'`)
+      .join(', ')})`
     const present = connection
       .prepare(sql)
       .all()
@@ -66,8 +40,11 @@ function versionOf(connection: Connection, present: readonly string[]): number {
   const version = Number(meta.get('schema'))
   if (!Number.isSafeInteger(version) || version < 1) throw foreign(`its schema version is ${meta.get('schema') ?? 'missing'}`)
   if (version > VERSION) throw newer(connection, version)
-  const missing = TABLES.filter((name) => !present.includes(name))
+  const expected = tablesOf(version)
+  const missing = expected.filter((name) => !present.includes(name))
   if (missing.length > 0) throw foreign(`its table ${missing.join(', ')} is missing`)
+  const early = present.filter((name) => !expected.includes(name))
+  if (early.length > 0) throw foreign(`its schema version is ${version}, and it has a table ${early[0]} that holdfast did not make`)
   return version
 }
 
@@ -88,7 +65,7 @@ export function migrate(connection: Connection): void {
     // Read again: another process, of another version too, may have come between.
     const stored = storedVersion(connection)
     if (stored > VERSION) throw newer(connection, stored)
-    for (const sql of MIGRATIONS.slice(stored)) connection.exec(sql)
+    for (const { sql } of MIGRATIONS.slice(stored)) connection.exec(sql)
     connection.prepare("insert or replace into holdfast_meta (key, value) values ('schema', ?)").run(String(VERSION))
   })
 }

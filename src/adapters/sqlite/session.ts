@@ -1,16 +1,32 @@
 import type { Clock } from '../../core/clock.ts'
 import type { PartHealth } from '../../ports/part.ts'
 import { aborted, notStarted } from '../storage-shared/refusals.ts'
-import type { Connection } from './connection.ts'
+import { Changes } from './changes.ts'
+import { asNumber, type Connection } from './connection.ts'
+import { type LogStatements, prepareLog } from './events/statements.ts'
+import { type KeptStatements, prepareKept } from './kept/statements.ts'
 import { Lane } from './lane.ts'
+import { VERSION } from './migrations.ts'
 import { prepareQueries, type Queries } from './queries.ts'
-import { inspect, migrate, VERSION } from './schema.ts'
+import { inspect, migrate } from './schema.ts'
 
 /** What a call works on while the storage is open. */
 export interface Opened {
   readonly connection: Connection
+  /** Of sagas. */
   readonly queries: Queries
+  /** Of events. */
+  readonly log: LogStatements
+  /** Of keys, names, hints and checkpoints. */
+  readonly kept: KeptStatements
 }
+
+const opened = (connection: Connection): Opened => ({
+  connection,
+  queries: prepareQueries(connection),
+  log: prepareLog(connection),
+  kept: prepareKept(connection),
+})
 
 export interface SessionOptions {
   readonly place: string
@@ -21,6 +37,8 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly lockedMaxMs: number
   readonly checkedMaxBytes: number
+  /** How often changes by other connections are looked for, while somebody waits for some. */
+  readonly pollMs: number
 }
 
 /** The one connection of a storage, from `open` to `close`, and the waiting for it. */
@@ -33,11 +51,45 @@ export class Session {
   /** A connection on the way to being opened, kept while the database is locked. */
   #opening: Connection | undefined
   #closing: Promise<void> | undefined
+  readonly changes: Changes
+  /** What follows an opening. */
+  readonly #beginning: (() => Promise<void>)[] = []
+  /** What has to come to its end before the connection is closed. */
+  readonly #ending: (() => void | Promise<void>)[] = []
 
   constructor(options: SessionOptions) {
     this.#options = options
     this.#writes = new Lane(options.clock, options.place, options.lockedMaxMs)
     this.#reads = new Lane(options.clock, options.place, options.lockedMaxMs)
+    this.changes = new Changes(options.clock, options.pollMs, () => this.#version())
+  }
+
+  get clock(): Clock {
+    return this.#options.clock
+  }
+
+  get place(): string {
+    return this.#options.place
+  }
+
+  get isOpen(): boolean {
+    return this.#opened !== undefined && this.#closing === undefined
+  }
+
+  /** @throws {HoldfastError} `NOT_STARTED` (effect none). */
+  get opened(): Opened {
+    if (this.#opened === undefined || this.#closing !== undefined) throw notStarted('SQLite')
+    return this.#opened
+  }
+
+  /** Called at each opening, when the connection is there. */
+  afterOpen(begin: () => Promise<void>): void {
+    this.#beginning.push(begin)
+  }
+
+  /** Called at each closing, while the connection is still there. */
+  beforeClose(end: () => void | Promise<void>): void {
+    this.#ending.push(end)
   }
 
   async open(signal?: AbortSignal): Promise<void> {
@@ -52,6 +104,7 @@ export class Session {
       this.#opening = undefined
       throw error
     }
+    for (const begin of this.#beginning) await begin()
   }
 
   #open(connect: () => Connection): void {
@@ -60,10 +113,12 @@ export class Session {
     const connection = this.#opening
     const version = inspect(connection, this.#options.checkedMaxBytes)
     // Tables of our names and mark with other columns are refused here, before anything is written.
-    if (version === VERSION) prepareQueries(connection)
+    if (version > 0) prepareQueries(connection)
+    if (version === VERSION) opened(connection)
     if (connection.isOwn) this.#options.configure(connection)
     migrate(connection)
-    this.#opened = { connection, queries: prepareQueries(connection) }
+    this.#opened = opened(connection)
+    this.changes.open()
     this.#opening = undefined
   }
 
@@ -73,6 +128,14 @@ export class Session {
 
   async read<T>(call: string, work: (opened: Opened) => T, signal?: AbortSignal): Promise<T> {
     return this.#run(this.#reads, call, (opened) => opened.connection.read(() => work(opened)), signal)
+  }
+
+  /**
+   * Work that begins its transactions itself, for as long as it takes, also while the storage is closing. What it throws as `STORAGE_LOCKED` is
+   * tried again.
+   */
+  async attempt(call: string, work: (opened: Opened) => void): Promise<void> {
+    return this.#writes.run(call, () => work(this.#current()), undefined, true)
   }
 
   async #run<T>(lane: Lane, call: string, work: (opened: Opened) => T, signal: AbortSignal | undefined): Promise<T> {
@@ -107,6 +170,8 @@ export class Session {
   }
 
   async #end(): Promise<void> {
+    this.changes.close()
+    for (const end of this.#ending) await end()
     await this.#reads.run('close', () => {}, undefined, true)
     await this.#writes.run(
       'close',
@@ -118,5 +183,18 @@ export class Session {
       undefined,
       true,
     )
+  }
+
+  /** Another number after each commit of another connection; on a handle that its owner uses too, after each of its own as well. */
+  #version(): number | undefined {
+    if (this.#opened === undefined) return undefined
+    const { connection, kept } = this.#opened
+    try {
+      const version = asNumber(kept.dataVersion.get()?.data_version)
+      return connection.isOwn ? version : version + asNumber(kept.totalChanges.get()?.n)
+    } catch {
+      // Locked, or closed by its owner: whoever reads next is told.
+      return undefined
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { expect, expectTypeOf, test } from 'vitest'
-import { type SqliteHandle, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
+import { type SqliteHandle, type SqliteStorage, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
 import type { Storage } from '../../../src/ports/storage.ts'
 import { describeWith, loadDriver } from '../../support/services.ts'
 import { type Handle, inFolder, openHandle } from './support.ts'
@@ -23,6 +23,9 @@ test.each([
   ['an unknown durability', './a.db', { durability: 'off' }, "durability must be one of 'full', 'normal'"],
   ['a negative wait', './a.db', { lockedMaxMs: -1 }, 'lockedMaxMs must be a number from 0 to 600000'],
   ['half a byte', './a.db', { checkedMaxBytes: 0.5 }, 'checkedMaxBytes must be a whole number'],
+  ['looking all the time', './a.db', { pollMs: 0 }, 'pollMs must be a number from 1 to 60000'],
+  ['keys that are not kept', './a.db', { keysKeptDays: 0 }, 'keysKeptDays must be a number above 0, at most 3650'],
+  ['no room for appends', './a.db', { appendsQueued: 0 }, 'appendsQueued must be a whole number from 1 to 1000000'],
   ['an unknown option', './a.db', { timeout: 5 }, 'unknown option timeout'],
 ])('refuses %s', (_, database, options, reason) => {
   expect(() => sqliteStorage(database as string, options as object)).toThrow(
@@ -33,7 +36,10 @@ test.each([
 test('touches nothing until it is opened', async () => {
   await inFolder(async (at) => {
     const storage = sqliteStorage(at('nowhere/saga.db'))
-    expect(storage).toMatchObject({ engine: 'sqlite', ports: ['sagaJournal'] })
+    expect(storage).toMatchObject({
+      engine: 'sqlite',
+      ports: ['sagaJournal', 'eventStore', 'keyValue', 'lease', 'notifier', 'checkpoints'],
+    })
     await storage.migrate()
     expect(await storage.health()).toEqual({ status: 'down', reason: 'the SQLite storage is not open' })
     await storage.close()
@@ -42,7 +48,8 @@ test('touches nothing until it is opened', async () => {
 
 test('takes the handles of the drivers as they are typed', () => {
   expectTypeOf<import('libsql').Database>().toExtend<SqliteHandle>()
-  expectTypeOf(sqliteStorage).returns.toEqualTypeOf<Storage>()
+  expectTypeOf(sqliteStorage).returns.toEqualTypeOf<SqliteStorage>()
+  expectTypeOf<SqliteStorage>().toExtend<Storage>()
 })
 
 describeWith('libsql', 'settings', () => {

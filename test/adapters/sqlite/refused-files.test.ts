@@ -1,10 +1,14 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
+import { MIGRATIONS, tablesOf } from '../../../src/adapters/sqlite/migrations.ts'
 import { HoldfastError } from '../../../src/core/errors.ts'
 import { creation } from '../../../src/testing/contracts/journal-store.ts'
 import { describeWith } from '../../support/services.ts'
 import { type Driver, drivers, inFolder, openHandle, withStorage } from './support.ts'
+
+/** The tables of sagas as they were first made. */
+const VERSION_1 = (MIGRATIONS[0]?.sql ?? '').replace(/create table holdfast_meta[^;]*;|insert into holdfast_meta[^;]*;/g, '')
 
 /** Opens, expects a refusal, and that the file is the same byte for byte. */
 async function refused(path: string, driver: Driver, checkedMaxBytes?: number): Promise<HoldfastError> {
@@ -92,7 +96,7 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
       [
         'a newer schema',
         "create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '99')",
-        'schema 99, this one knows 1',
+        'schema 99, this one knows 2',
       ],
       [
         'a schema version that is no number',
@@ -104,6 +108,21 @@ for (const driver of drivers.filter((name) => name !== 'better-sqlite3')) {
         `create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '1');
          create table holdfast_saga (x); create table holdfast_saga_record (x); create table holdfast_lease (x)`,
         'no such column',
+      ],
+      [
+        'tables of events with other columns',
+        `create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '2');
+         ${VERSION_1}; ${tablesOf()
+           .slice(4)
+           .map((name) => `create table ${name} (x)`)
+           .join('; ')}`,
+        'no such column',
+      ],
+      [
+        'a table that only a later version makes',
+        `create table holdfast_meta (key, value); insert into holdfast_meta values ('application', 'holdfast'), ('schema', '1');
+         ${VERSION_1}; create table holdfast_event (x)`,
+        'its schema version is 1, and it has a table holdfast_event that holdfast did not make',
       ],
       [
         'some of our tables gone',

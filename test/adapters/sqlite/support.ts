@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type SqliteHandle, type SqliteStorageOptions, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
-import type { Storage } from '../../../src/ports/storage.ts'
+import { type SqliteHandle, type SqliteStorage, type SqliteStorageOptions, sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
+
 import { loadDriver } from '../../support/services.ts'
 
 export type Driver = 'libsql' | 'better-sqlite3' | 'node:sqlite'
@@ -44,7 +44,7 @@ export async function inFolder<T>(body: (path: (name: string) => string) => T | 
 export async function withStorage<T>(
   database: string | SqliteHandle,
   options: SqliteStorageOptions,
-  body: (storage: Storage) => Promise<T>,
+  body: (storage: SqliteStorage) => Promise<T>,
 ): Promise<T> {
   const storage = sqliteStorage(database, options)
   await storage.open()

@@ -1,6 +1,7 @@
 // A process of its own, bundled when the tests run. What it is to do comes as JSON in argv; each answer is a line of JSON on stdout.
 import { sqliteStorage } from '../../../../src/adapters/sqlite/index.ts'
 import { HoldfastError } from '../../../../src/core/errors.ts'
+import type { EventStore } from '../../../../src/ports/event-store.ts'
 import type { SagaFence, SagaJournal, SagaWrite } from '../../../../src/ports/saga-journal.ts'
 import { creation, extension, words } from '../../../../src/testing/contracts/journal-store.ts'
 
@@ -11,6 +12,8 @@ export type Order = { readonly path: string; readonly driver?: Driver } & (
   | { readonly act: 'hold'; readonly owner: string }
   | { readonly act: 'write'; readonly owner: string; readonly batches: number }
   | { readonly act: 'race'; readonly owner: string; readonly ids: number }
+  | { readonly act: 'append'; readonly owner: string; readonly lanes: number; readonly each: number }
+  | { readonly act: 'follow'; readonly upTo: number }
 )
 
 export type Answer =
@@ -19,8 +22,11 @@ export type Answer =
   | { readonly held: number }
   | { readonly acked: number }
   | { readonly won: readonly string[]; readonly extended: readonly string[] }
+  | { readonly stream: string; readonly n: number; readonly position: number }
+  | { readonly followed: number }
+  | { readonly anomaly: string }
 
-const say = (answer: Answer) => process.stdout.write(`${JSON.stringify(answer)}\n`)
+const say = (answer: Answer): void => void process.stdout.write(`${JSON.stringify(answer)}\n`)
 
 async function fences(journal: SagaJournal, owner: string): Promise<readonly SagaFence[]> {
   return (await journal.claim(owner, { shards: 4, leaseMs: 600_000 })).map((claim) => claim.fence)
@@ -55,12 +61,50 @@ async function race(journal: SagaJournal, owner: string, ids: number): Promise<v
   say({ won, extended })
 }
 
+/** One stream for each lane, one append after the other: event n has the version n + 1. Each answer is told. */
+async function append(store: EventStore, { owner, lanes, each }: { owner: string; lanes: number; each: number }): Promise<void> {
+  const lane = async (stream: string): Promise<void> => {
+    for (let n = 0; n < each; n++) {
+      const events = [{ type: 'counted', data: n, tags: [owner] }]
+      const [verdict] = await store.append([{ writes: [{ stream, expect: n, events }], idempotencyKey: `${stream}/${n}` }], {
+        timeoutMs: 60_000,
+      })
+      if (verdict?.result !== 'ok') throw new Error(`${stream}: ${n}: ${JSON.stringify(verdict)}`)
+      say({ stream, n, position: Number(verdict.position) })
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, (_, i) => lane(`${owner}/${i}`)))
+}
+
+/** Reads on until a position, and tells of the first event that is not where it has to be. */
+async function follow(store: EventStore, upTo: number): Promise<void> {
+  const versions = new Map<string, number>()
+  let at = 0
+  for await (const { events } of store.subscribe()) {
+    for (const { stream, version, position } of events) {
+      if (Number(position) !== at + 1) return say({ anomaly: `position ${position} after ${at}` })
+      if (version !== (versions.get(stream) ?? 0) + 1) return say({ anomaly: `${stream}@${version} after ${versions.get(stream)}` })
+      versions.set(stream, version)
+      at += 1
+      if (at % 50 === 0) say({ followed: at })
+    }
+    if (at >= upTo) return say({ followed: at })
+  }
+}
+
 async function obey(order: Order): Promise<void> {
   const storage = sqliteStorage(order.path, order.driver === undefined ? {} : { driver: order.driver })
   await storage.open()
   if (order.act === 'open') say({ opened: true })
   if (order.act === 'write') await write(storage.sagaJournal, order.owner, order.batches)
   if (order.act === 'race') await race(storage.sagaJournal, order.owner, order.ids)
+  if (order.act === 'append') await append(storage.eventStore, order)
+  if (order.act === 'follow') {
+    // The timer of a subscription lets a process end.
+    const stay = setInterval(() => {}, 1_000)
+    await follow(storage.eventStore, order.upTo)
+    clearInterval(stay)
+  }
   if (order.act === 'hold') {
     say({ held: (await fences(storage.sagaJournal, order.owner)).length })
     // Until it is killed.
