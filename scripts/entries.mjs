@@ -12,6 +12,7 @@ export const entries = {
   './messaging': 'src/messaging/index.ts',
   './memory': 'src/adapters/memory/index.ts',
   './sqlite': 'src/adapters/sqlite/index.ts',
+  './postgres': 'src/adapters/postgres/index.ts',
   './testing': 'src/app/testing.ts',
   './fetch': 'src/integrations/fetch/index.ts',
   './undici': 'src/integrations/undici/index.ts',

@@ -1,0 +1,5 @@
+export type { PgPool } from './client/pg-client.ts'
+export type { PostgresJs } from './client/postgres-js-raw.ts'
+export { migrationSql } from './migrations/migration-sql.ts'
+export type { PlaceOptions } from './options.ts'
+export { type PostgresStorageOptions, postgresStorage } from './storage.ts'
