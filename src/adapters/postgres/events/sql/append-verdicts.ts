@@ -38,6 +38,7 @@ ${free}${unshut}${expected(names)}${conditioned(names)}
   end loop;
   if cardinality(more) > 0 then r_more := array_to_json(more); end if;
   if not accepted then
+    if p_k_key is not null then select l.incarnation into r_incarnation from ${names.of('event_log')} l; end if;
     return;
   end if;
 `

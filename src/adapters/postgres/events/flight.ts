@@ -1,0 +1,202 @@
+import type { Clock } from '../../../core/clock.ts'
+import { HoldfastError } from '../../../core/errors.ts'
+import { uuidv7 } from '../../../core/ids.ts'
+import type { AppendVerdict } from '../../../ports/event-store.ts'
+import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
+import type { CallOptions, PgClient } from '../client/client.ts'
+import { stateOf } from '../errors.ts'
+import { numbersOf } from './arrays.ts'
+import { none, type Undecided, verdictsOf } from './decode.ts'
+import { encodeBatch, encodeOne } from './encode.ts'
+import type { Pending } from './pending.ts'
+import { NOT_READ_COMMITTED } from './sql/append.ts'
+import { STATUS } from './sql/status.ts'
+import type { EventStatements } from './statements.ts'
+
+/** How long after the last deadline of a batch its answer is waited for. */
+const GRACE_MS = 1_000
+/** Of what fails for a reason that may go away, before the batch is divided, or a request on its own is given up. */
+const RETRIES = 2
+const PAUSE_MAX_MS = 100
+
+export interface FlightHost {
+  readonly client: PgClient
+  readonly statements: EventStatements
+  readonly clock: Clock
+  /** Answers a request. */
+  answered(pending: Pending, verdict: AppendVerdict): void
+  /** It is to be asked again. */
+  undecided(pending: Pending, why: Undecided): void
+  /** The server's lock table was full. */
+  crowded(): void
+  sent(requests: number): void
+}
+
+/** Requests that travel together, and how often they have failed together. */
+interface Part {
+  readonly requests: readonly Pending[]
+  readonly failures: number
+}
+
+/** Sends batches and sees each of their requests through: to a verdict, or back to the queue. */
+export class Flights {
+  readonly #host: FlightHost
+  /** The session's default isolation is another than READ COMMITTED: transactions are begun by name from then on. */
+  #begins = false
+
+  constructor(host: FlightHost) {
+    this.#host = host
+  }
+
+  /** `waits`: one request, which waits on the server for what others hold. Resolves when each was answered or put back. */
+  async fly(requests: readonly Pending[], waits: boolean): Promise<void> {
+    const parts: Part[] = [{ requests, failures: 0 }]
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      const open = part.requests.filter(({ answered }) => !answered)
+      if (open.length === 0) continue
+      parts.unshift(...(await this.#send({ ...part, requests: open }, waits)))
+    }
+  }
+
+  /** One round trip; answers what is to be sent again, in order. */
+  async #send({ requests, failures }: Part, waits: boolean): Promise<Part[]> {
+    const id = uuidv7()
+    const { clock } = this.#host
+    const waitMs = waits ? Math.max(1, Math.ceil((requests[0] as Pending).deadlineMs - clock.nowMs())) : 0
+    const checked = requests.map(({ request }) => request)
+    const values = waits ? encodeOne(id, (requests[0] as Pending).request, waitMs) : encodeBatch(id, checked)
+    this.#host.sent(requests.length)
+    for (const pending of requests) pending.sent = true
+    let row: SqlRow
+    try {
+      row = await this.#bounded(requests, (signal) => this.#call(values, signal))
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error
+      for (const pending of requests) {
+        pending.sent = error.effect === 'unknown'
+        pending.lost = pending.sent ? error : undefined
+        pending.failure = error
+      }
+      if (error.effect === 'unknown') return await this.#settle(id, requests, error)
+      return await this.#failed(requests, failures + 1, error, waits)
+    }
+    if (row[3] === NOT_READ_COMMITTED) {
+      this.#begins = true
+      return [{ requests, failures }]
+    }
+    this.#tell(requests, verdictsOf(checked, row))
+    return []
+  }
+
+  async #call(values: readonly SqlText[], signal: AbortSignal): Promise<SqlRow> {
+    const { client, statements } = this.#host
+    const { statement, values: bound } = statements.append(values)
+    const options: CallOptions = { call: 'append', writes: true, signal }
+    const rows = this.#begins
+      ? await client.transaction((connection) => connection.query(statement, bound), options)
+      : await client.query(statement, bound, options)
+    return rows[0] ?? []
+  }
+
+  /** Leaves a server that does not answer. */
+  async #bounded<T>(requests: readonly Pending[], work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock } = this.#host
+    const leaving = new AbortController()
+    const leftMs = lastDeadline(requests) + GRACE_MS - clock.nowMs()
+    const bound = clock.setTimer(() => leaving.abort(new Error('no answer in time')), Math.max(1, leftMs), { background: true })
+    try {
+      return await work(leaving.signal)
+    } finally {
+      bound.clear()
+    }
+  }
+
+  #tell(requests: readonly Pending[], verdicts: readonly (AppendVerdict | Undecided)[]): void {
+    for (const [i, pending] of requests.entries()) {
+      const verdict = verdicts[i] as AppendVerdict | Undecided
+      pending.sent = false
+      if (typeof verdict === 'string') this.#host.undecided(pending, verdict)
+      else this.#host.answered(pending, verdict)
+    }
+  }
+
+  /** Certainly rolled back. A batch is divided until the one that cannot be written stands alone. */
+  async #failed(requests: readonly Pending[], failures: number, error: HoldfastError, waits: boolean): Promise<Part[]> {
+    const state = stateOf(error)
+    const [first] = requests as readonly [Pending]
+    if (waits && state !== undefined && CONTENDED.has(state)) {
+      this.#host.undecided(first, 'busy')
+      return []
+    }
+    if (state === OUT_OF_LOCKS) this.#host.crowded()
+    const isServers = state !== undefined
+    if (error.retry === 'later' && (!isServers || failures <= RETRIES)) {
+      await this.#pause(Math.min(PAUSE_MAX_MS, 2 ** failures))
+      return [{ requests, failures }]
+    }
+    if (requests.length === 1) {
+      this.#host.answered(first, none(error))
+      return []
+    }
+    const middle = requests.length >> 1
+    return [
+      { requests: requests.slice(0, middle), failures: 0 },
+      { requests: requests.slice(middle), failures: 0 },
+    ]
+  }
+
+  /**
+   * Nobody knows whether the batch was written. Its id is claimed, not looked up: the original may still be on its way to its commit, and must not
+   * come after an answer that says it was not written.
+   */
+  async #settle(id: string, requests: readonly Pending[], lost: HoldfastError): Promise<Part[]> {
+    const { clock, client, statements } = this.#host
+    for (let tries = 0; ; tries++) {
+      const leftMs = lastDeadline(requests.filter(({ answered }) => !answered)) - clock.nowMs()
+      if (!(leftMs > 0)) break
+      try {
+        const values = [id, String(Math.ceil(leftMs))]
+        const claim = (signal: AbortSignal) =>
+          client.transaction((connection) => connection.query(statements.claim, values), { call: 'append', writes: true, signal })
+        const [row] = await this.#bounded(requests, claim)
+        return this.#settled(requests, row ?? [])
+      } catch {
+        // Until the deadline: the server may be back by then.
+        await this.#pause(Math.min(PAUSE_MAX_MS, 2 ** tries))
+      }
+    }
+    for (const pending of requests) this.#host.answered(pending, { result: 'unknown', error: lost })
+    return []
+  }
+
+  #settled(requests: readonly Pending[], [statuses = null, versions = null, base = null, incarnation = null]: SqlRow): Part[] {
+    for (const pending of requests) {
+      pending.sent = false
+      pending.lost = undefined
+    }
+    if (statuses === null) return [{ requests, failures: 0 }]
+    // What was refused has written nothing, and is decided anew.
+    const status = numbersOf(statuses)
+    const verdicts = verdictsOf(
+      requests.map(({ request }) => request),
+      [`{${status.map((one) => (one === STATUS.ok ? STATUS.ok : STATUS.again)).join(',')}}`, versions, base, incarnation, null],
+    )
+    const again: Pending[] = []
+    for (const [i, pending] of requests.entries()) {
+      const verdict = verdicts[i] as AppendVerdict | Undecided
+      if (typeof verdict === 'string') again.push(pending)
+      else this.#host.answered(pending, verdict)
+    }
+    return again.length === 0 ? [] : [{ requests: again, failures: 0 }]
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#host.clock.setTimer(resolve, ms))
+  }
+}
+
+/** 55P03, a deadlock, a serialization failure. */
+const CONTENDED = new Set(['55P03', '40P01', '40001'])
+const OUT_OF_LOCKS = '53200'
+
+const lastDeadline = (requests: readonly Pending[]): number => requests.reduce((last, { deadlineMs }) => Math.max(last, deadlineMs), 0)
