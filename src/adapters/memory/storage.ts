@@ -1,8 +1,14 @@
 import type { Clock } from '../../core/clock.ts'
 import { checkOptions } from '../../core/options.ts'
 import { any, clock } from '../../core/rules.ts'
+import type { Checkpoints } from '../../ports/checkpoints.ts'
+import type { EventStore } from '../../ports/event-store.ts'
+import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
+import { MemoryCheckpoints } from './checkpoints.ts'
+import { MemoryEventStore } from './event-store.ts'
 import { MemoryJournal } from './journal.ts'
+import { MemoryNotifier } from './notifier.ts'
 import { type MemoryStore, memoryStore } from './store.ts'
 
 export interface MemoryStorageOptions {
@@ -10,6 +16,14 @@ export interface MemoryStorageOptions {
   readonly clock?: Clock
   /** What is kept, shared with every other storage that is given the same one. Default: a store of its own. */
   readonly store?: MemoryStore
+}
+
+/** A storage that says what it keeps its content in. */
+export interface MemoryStorage extends Storage {
+  readonly store: MemoryStore
+  readonly eventStore: EventStore
+  readonly notifier: Notifier
+  readonly checkpoints: Checkpoints
 }
 
 const rules = {
@@ -25,7 +39,8 @@ const rules = {
  * Keeps everything in this process's memory: for tests, demos and work that may be lost. The reference of every other storage.
  *
  * Content belongs to the store, not to its being open: `close()` and `open()` again finds everything, so a crash and a restart can be
- * played on one storage. Nothing survives the process, and nothing is ever removed: memory grows with the sagas that were started.
+ * played on one storage. Nothing survives the process, and what was written stays: memory grows with the sagas
+ * that were started and the events that were appended, until these are truncated. Idempotency keys are kept for as long as the store.
  *
  * @param options
  * - `clock`: what leases are timed by, monotonically; default the process's clock.
@@ -36,16 +51,27 @@ const rules = {
  * const hf = holdfast({ service: 'shop', storage: memoryStorage(), sagas: [flow] })
  * ```
  */
-export function memoryStorage(options?: MemoryStorageOptions): Storage {
-  const read = checkOptions('memoryStorage', options, rules)
-  const sagaJournal = new MemoryJournal(read.store ?? memoryStore(), read.clock)
+export function memoryStorage(options?: MemoryStorageOptions): MemoryStorage {
+  const { store = memoryStore(), clock } = checkOptions('memoryStorage', options, rules)
+  const sagaJournal = new MemoryJournal(store, clock)
+  const parts = {
+    sagaJournal,
+    eventStore: new MemoryEventStore(store, clock),
+    notifier: new MemoryNotifier(store, clock),
+    checkpoints: new MemoryCheckpoints(store, clock),
+  }
   return {
     engine: 'memory',
-    ports: ['sagaJournal'],
-    sagaJournal,
-    open: (signal) => sagaJournal.open(signal),
+    ports: Object.keys(parts),
+    store,
+    ...parts,
+    open: async (signal) => {
+      for (const part of Object.values(parts)) await part.open(signal)
+    },
     migrate: async () => {},
     health: async () => (sagaJournal.isOpen ? { status: 'ok' } : { status: 'down', reason: 'the memory storage is not open' }),
-    close: () => sagaJournal.close(),
+    close: async () => {
+      for (const part of Object.values(parts)) await part.close()
+    },
   }
 }

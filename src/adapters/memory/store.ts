@@ -1,4 +1,7 @@
+import type { Checkpoint } from '../../ports/checkpoints.ts'
 import type { SagaHead, SagaRecord } from '../../ports/saga-journal.ts'
+import { EventLog } from './event-log.ts'
+import { Holds } from './holds.ts'
 
 export interface Kept {
   head: SagaHead
@@ -19,6 +22,13 @@ export class MemoryStore {
   readonly sagas = new Map<string, Kept>()
   /** By shard. */
   readonly leases = new Map<number, Lease>()
+  readonly events = new EventLog()
+  /** By name. */
+  readonly checkpoints = new Map<string, Checkpoint>()
+  /** Who listens, by topic. */
+  readonly listeners = new Map<string, Set<{ hint(): void }>>()
+  /** What open transactions hold. */
+  readonly holds = new Holds()
 }
 
 /**

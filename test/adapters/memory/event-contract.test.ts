@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { memoryStorage, memoryStore, memoryTransactions } from '../../../src/adapters/memory/index.ts'
+import { checkpointsContract, eventStoreContract, notifierContract, standTransaction } from '../../../src/testing/contracts/index.ts'
+import { testClock } from '../../../src/testing/test-clock.ts'
+
+async function make() {
+  const clock = testClock()
+  const store = memoryStore()
+  const storage = () => memoryStorage({ clock, store })
+  return {
+    store: () => storage().eventStore,
+    notifier: () => storage().notifier,
+    checkpoints: () => storage().checkpoints,
+    transaction: () => standTransaction(memoryTransactions(store)),
+    passMs: (ms: number) => clock.advance(ms),
+    close: async () => expect(clock.pending).toBe(0),
+  }
+}
+
+for (const { promise, name, run } of eventStoreContract)
+  test(`EventStore ${promise}: ${name}`, async () => {
+    await expect(run(make)).resolves.toBeUndefined()
+  })
+
+for (const { promise, name, run } of notifierContract)
+  test(`Notifier ${promise}: ${name}`, async () => {
+    await expect(run(make)).resolves.toBeUndefined()
+  })
+
+for (const { promise, name, run } of checkpointsContract)
+  test(`Checkpoints ${promise}: ${name}`, async () => {
+    await expect(run(make)).resolves.toBeUndefined()
+  })
