@@ -1,6 +1,6 @@
 import type { SqlText } from '../../sql-shared/runner.ts'
 
-const CONTROL = /[\u0000-\u001f]/
+const CONTROL = /\p{Cc}/u
 
 /** An element of an array as PostgreSQL reads it: in quotes, with `"` and `\` behind a backslash. That is JSON, but for control characters. */
 const element = (text: string): string => (CONTROL.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : JSON.stringify(text))

@@ -22,6 +22,8 @@ const TRIES_MAX = 3
 const PAUSE_MAX_MS = 50
 const QUEUED_MAX = 10_000
 const NAMES_MIN = 8
+/** How long what is on its way may still be answered after its caller has gone. */
+const ABORT_MAX_MS = 100
 
 export interface CommitterOptions {
   readonly client: PgClient
@@ -101,10 +103,20 @@ export class Committer {
     this.#answered(pending, { result: 'unknown', error: pending.lost ?? noAnswer() })
   }
 
+  /**
+   * Its caller has gone. What is on its way is waited for a little, since a certain answer is worth it; what waits on the server for others leaves
+   * at once, and is settled.
+   */
   abort(pending: Pending, signal: AbortSignal): void {
     if (pending.answered) return
-    if (pending.sent) this.#answered(pending, { result: 'unknown', error: abortedInFlight('append', signal) })
-    else this.#leave(pending, none(aborted('append', signal)))
+    if (!pending.sent) {
+      this.#leave(pending, none(aborted('append', signal)))
+      return
+    }
+    pending.caller = signal
+    pending.leave?.()
+    const late = (): void => this.#answered(pending, { result: 'unknown', error: abortedInFlight('append', signal) })
+    this.#options.clock.setTimer(late, ABORT_MAX_MS)
   }
 
   #leave(pending: Pending, verdict: AppendVerdict): void {
@@ -131,6 +143,10 @@ export class Committer {
 
   #undecided(pending: Pending, why: Undecided): void {
     if (pending.answered) return
+    if (pending.caller !== undefined) {
+      this.#answered(pending, none(aborted('append', pending.caller)))
+      return
+    }
     const { clock } = this.#options
     const nowMs = clock.nowMs()
     if (why === 'busy') {
@@ -192,8 +208,7 @@ export class Committer {
   #pumpLater(nowMs: number): void {
     this.#pause?.clear()
     const { nextMs } = this.#queue
-    this.#pause =
-      nextMs === undefined ? undefined : this.#options.clock.setTimer(() => this.#pumpSoon(), Math.max(1, nextMs - nowMs))
+    this.#pause = nextMs === undefined ? undefined : this.#options.clock.setTimer(() => this.#pumpSoon(), Math.max(1, nextMs - nowMs))
   }
 }
 

@@ -81,7 +81,12 @@ function receipt(versions: readonly number[], position: bigint | undefined, more
   return { versions, position, token: plainToken(incarnation, position ?? 0n) }
 }
 
-function refused(request: CheckedRequest, status: number | undefined, more: More | undefined, incarnation: string): AppendVerdict | Undecided {
+function refused(
+  request: CheckedRequest,
+  status: number | undefined,
+  more: More | undefined,
+  incarnation: string,
+): AppendVerdict | Undecided {
   const stream = request.writes[more?.write ?? 0]?.stream
   switch (status) {
     case STATUS.busy:

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../../core/errors.ts'
 import { uuidv7 } from '../../../core/ids.ts'
 import type { AppendVerdict } from '../../../ports/event-store.ts'
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
+import { aborted } from '../../storage-shared/refusals.ts'
 import type { CallOptions, PgClient } from '../client/client.ts'
 import { stateOf } from '../errors.ts'
 import { numbersOf } from './arrays.ts'
@@ -15,6 +16,8 @@ import type { EventStatements } from './statements.ts'
 
 /** How long after the last deadline of a batch its answer is waited for. */
 const GRACE_MS = 1_000
+/** How long a request waits on the server at a time: also who has left it there is gone by then. */
+const WAIT_MAX_MS = 1_000
 /** Of what fails for a reason that may go away, before the batch is divided, or a request on its own is given up. */
 const RETRIES = 2
 const PAUSE_MAX_MS = 100
@@ -52,6 +55,8 @@ export class Flights {
   async fly(requests: readonly Pending[], waits: boolean): Promise<void> {
     const parts: Part[] = [{ requests, failures: 0 }]
     for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      for (const pending of part.requests)
+        if (pending.caller !== undefined) this.#host.answered(pending, none(aborted('append', pending.caller)))
       const open = part.requests.filter(({ answered }) => !answered)
       if (open.length === 0) continue
       parts.unshift(...(await this.#send({ ...part, requests: open }, waits)))
@@ -62,14 +67,15 @@ export class Flights {
   async #send({ requests, failures }: Part, waits: boolean): Promise<Part[]> {
     const id = uuidv7()
     const { clock } = this.#host
-    const waitMs = waits ? Math.max(1, Math.ceil((requests[0] as Pending).deadlineMs - clock.nowMs())) : 0
+    const leftMs = (requests[0] as Pending).deadlineMs - clock.nowMs()
+    const waitMs = waits ? Math.min(WAIT_MAX_MS, Math.max(1, Math.ceil(leftMs))) : 0
     const checked = requests.map(({ request }) => request)
     const values = waits ? encodeOne(id, (requests[0] as Pending).request, waitMs) : encodeBatch(id, checked)
     this.#host.sent(requests.length)
     for (const pending of requests) pending.sent = true
     let row: SqlRow
     try {
-      row = await this.#bounded(requests, (signal) => this.#call(values, signal))
+      row = await this.#bounded(requests, (signal) => this.#call(values, signal), waits ? requests[0] : undefined)
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error
       for (const pending of requests) {
@@ -99,15 +105,17 @@ export class Flights {
   }
 
   /** Leaves a server that does not answer. */
-  async #bounded<T>(requests: readonly Pending[], work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #bounded<T>(requests: readonly Pending[], work: (signal: AbortSignal) => Promise<T>, alone?: Pending): Promise<T> {
     const { clock } = this.#host
     const leaving = new AbortController()
     const leftMs = lastDeadline(requests) + GRACE_MS - clock.nowMs()
     const bound = clock.setTimer(() => leaving.abort(new Error('no answer in time')), Math.max(1, leftMs), { background: true })
+    if (alone !== undefined) alone.leave = () => leaving.abort(new Error('its caller has gone'))
     try {
       return await work(leaving.signal)
     } finally {
       bound.clear()
+      if (alone !== undefined) alone.leave = undefined
     }
   }
 

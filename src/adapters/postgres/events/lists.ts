@@ -114,7 +114,11 @@ export class Lists {
   /** In the order of `APPEND_PARAMETERS`; what no request has is null, and nothing is done for it. */
   bound(id: string, waitMs: number): SqlText[] {
     const { streams, tags } = this
-    const core = [textArray(streams.tenants), textArray(streams.names), ...[this.rWrites, this.wStream, this.wExpect, this.wEvents].map(numberArray)]
+    const core = [
+      textArray(streams.tenants),
+      textArray(streams.names),
+      ...[this.rWrites, this.wStream, this.wExpect, this.wEvents].map(numberArray),
+    ]
     const events = [numberArray(this.eWrite), numberArray(this.eNth), ...[this.eType, this.eId, this.eData, this.eMetadata].map(textArray)]
     const eventTags = this.etTag.length === 0 ? null : textArray(this.eTags)
     const keys =
@@ -138,4 +142,3 @@ function expected(expect: CheckedWrite['expect']): number {
   if (typeof expect === 'number') return expect
   return expect === 'none' ? 0 : EXPECT[expect]
 }
-

@@ -18,6 +18,10 @@ export class Pending {
   declare answered: boolean
   /** Sent, and not answered by the server: it may have been written. */
   declare sent: boolean
+  /** Its caller has gone: it is not sent again. */
+  declare caller: AbortSignal | undefined
+  /** Ends a wait on the server. */
+  declare leave: (() => void) | undefined
   /** Its connection was lost: nobody knows what became of it. */
   declare lost: HoldfastError | undefined
   /** Why it could not be written last. */
@@ -39,6 +43,8 @@ export class Pending {
     this.notBeforeMs = 0
     this.answered = false
     this.sent = false
+    this.caller = undefined
+    this.leave = undefined
     this.lost = undefined
     this.failure = undefined
   }

@@ -58,7 +58,8 @@ export async function* readStream(host: ReadHost, stream: string, read: StreamRe
 interface Cursor {
   readonly call: string
   at: bigint
-  readonly incarnation: string | undefined
+  /** Of the log as it was first seen: a reader stays within one. */
+  incarnation: string | undefined
   readonly tenant: string
   readonly query: CheckedQuery
   readonly batch: number
@@ -100,7 +101,8 @@ function clamped({ events, scannedTo, incarnation }: LogBatch, head: bigint): Lo
 
 export async function* subscribe(host: ReadHost, read: LogRead = {}): AsyncGenerator<LogBatch> {
   const { signal } = read
-  if (signal?.aborted === true) return
+  const isOver = (): boolean => signal?.aborted === true
+  if (isOver()) return
   const cursor = cursorOf('subscribe', host, read)
   let pauseMs = POLL_MIN_MS
   for (let first = true; ; first = false) {
@@ -111,12 +113,9 @@ export async function* subscribe(host: ReadHost, read: LogRead = {}): AsyncGener
     const moved = step.batch.scannedTo > cursor.at
     cursor.at = step.batch.scannedTo
     if (moved || first) yield step.batch
-    if (signal?.aborted === true) return
-    host.check('subscribe', undefined)
     pauseMs = moved ? POLL_MIN_MS : Math.min(POLL_MAX_MS, pauseMs * 2)
-    if (step.pending || step.batch.scannedTo < step.head) continue
-    await host.wakes.wait(seen, pauseMs, signal)
-    if (signal?.aborted === true) return
+    if (!step.pending && cursor.at >= step.head) await host.wakes.wait(seen, pauseMs, signal)
+    if (isOver()) return
     host.check('subscribe', undefined)
   }
 }
@@ -165,6 +164,7 @@ async function next(host: ReadHost, cursor: Cursor): Promise<Step> {
   if (cursor.incarnation !== undefined && incarnation !== cursor.incarnation)
     throw logReset(`incarnation ${show(cursor.incarnation)} is not the log's`)
   if (at > headAt) throw logReset(`position ${at} is past the head of the log, ${headAt}`)
+  cursor.incarnation = incarnation ?? undefined
   const events = eventsOf(json)
   const last = events.at(-1)?.position
   const full = last !== undefined && (events.length >= batch || cut === 'true')

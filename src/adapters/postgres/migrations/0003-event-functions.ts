@@ -8,5 +8,6 @@ import type { Migration } from './migration.ts'
 export const eventFunctions: Migration = {
   version: 3,
   name: 'events: functions',
-  sql: (names) => `${eventLocks(names.of, names.place)}${logFunctions(names)}${upkeepFunctions(names)}${appendFunction(names)}${joinFunction(names)}`,
+  sql: (names) =>
+    `${eventLocks(names.of, names.place)}${logFunctions(names)}${upkeepFunctions(names)}${appendFunction(names)}${joinFunction(names)}`,
 }

@@ -1,7 +1,7 @@
 import type { Names } from '../../names.ts'
 import { appendConditions, appendKeys, appendStreams, appendTags } from './append-locks.ts'
-import { appendWrites } from './append-writes.ts'
 import { appendVerdicts } from './append-verdicts.ts'
+import { appendWrites } from './append-writes.ts'
 import { STATUS } from './status.ts'
 
 /** In this order they are bound. Lists are flat: a place in another list counts from 1. */

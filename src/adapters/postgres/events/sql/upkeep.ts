@@ -56,7 +56,7 @@ end $body$;`
  * Closes a stream, or removes its events below a version. Answers `placing` where joined events have to be given their places first, so that
  * who waits for them is answered.
  */
-const shutting = ({ of, place }: Names): string => `
+const shutting = ({ of }: Names): string => `
 create function ${of('event_shut')}(p_tenant text, p_name text, p_shut text, p_before bigint, p_wait_ms int) returns text
 language plpgsql volatile set enable_seqscan = off set jit = off as $body$
 declare

@@ -1,0 +1,74 @@
+// Event stores on a schema of the test file's own, and transactions as a user opens them.
+import pg from 'pg'
+import { afterAll, beforeAll } from 'vitest'
+import { PgEventStore, type PgEventStoreOptions } from '../../../../src/adapters/postgres/events/store.ts'
+import { migrate } from '../../../../src/adapters/postgres/migrations/migrate.ts'
+import { namesOf } from '../../../../src/adapters/postgres/names.ts'
+import type { SqlRunner } from '../../../../src/adapters/sql-shared/runner.ts'
+import { defaultClock } from '../../../../src/core/clock.ts'
+import { HoldfastError } from '../../../../src/core/errors.ts'
+import { type Admin, clientFor, type Driver, ownSchema, type Pooled, type PoolSettings, poolOf } from '../support.ts'
+
+export const TABLES = ['event', 'event_archived', 'event_pending', 'event_stream', 'event_tag', 'event_tagged', 'event_key', 'event_batch']
+
+export async function openTransaction(tx: unknown): Promise<SqlRunner> {
+  if (!(tx instanceof pg.Client) || tx.getTransactionStatus() !== 'T')
+    throw new HoldfastError('TX_NOT_OPEN', 'no open transaction', { effect: 'none' })
+  return {
+    query: async (text, values) => (await tx.query({ text, values: [...values], rowMode: 'array' })).rows as (string | null)[][],
+  }
+}
+
+export interface Bench extends Admin {
+  readonly pooled: Pooled
+  /** One more opening, as another process would have; not yet opened. */
+  readonly store: (change?: Partial<PgEventStoreOptions>) => PgEventStore
+  /** A connection of a user's own with a transaction begun on it. */
+  readonly begin: (how?: string) => Promise<UserTransaction>
+  /** Empties the log. */
+  readonly clear: () => Promise<void>
+  readonly table: (name: string) => string
+}
+
+export interface UserTransaction {
+  readonly tx: pg.PoolClient
+  readonly commit: () => Promise<void>
+  readonly rollback: () => Promise<void>
+}
+
+/** A schema with its tables, a pool of that driver, and what a test works with. */
+export function bench(prefix: string, driver: Driver = 'pg', settings: PoolSettings = {}): Bench {
+  const admin = ownSchema(prefix)
+  const names = namesOf({ schema: admin.schema, prefix: '' })
+  const pooled = poolOf(driver, { max: 10, ...settings })
+  const users = new pg.Pool({ host: '127.0.0.1', user: 'postgres', database: 'postgres', max: 10 })
+  beforeAll(() => migrate(clientFor(pooled), names, defaultClock))
+  afterAll(async () => {
+    await pooled.end()
+    await users.end()
+  })
+  const clear = async (): Promise<void> => {
+    for (const table of TABLES) await admin.run(`delete from ${names.of(table)}`)
+    await admin.run(`update ${names.of('event_log')} set head = 0, incarnation = gen_random_uuid()`)
+  }
+  return {
+    ...admin,
+    pooled,
+    clear,
+    table: (name) => names.of(name),
+    store: (change = {}) =>
+      new PgEventStore({ client: clientFor(pooled), names, clock: defaultClock, keysKeptDays: 7, openTransaction, ...change }),
+    begin: async (how = 'begin') => {
+      const tx = await users.connect()
+      await tx.query(how)
+      const end = (word: string) => async (): Promise<void> => {
+        try {
+          await tx.query(word)
+        } finally {
+          tx.release()
+        }
+      }
+      return { tx, commit: end('commit'), rollback: end('rollback') }
+    },
+  }
+}
