@@ -31,6 +31,7 @@ export class Lists {
   readonly wStream: number[] = []
   readonly wExpect: number[] = []
   readonly wEvents: number[] = []
+  readonly wOffset: number[] = []
   readonly eWrite: number[] = []
   readonly eNth: number[] = []
   readonly eType: string[] = []
@@ -74,6 +75,7 @@ export class Lists {
     const write = this.wStream.push(this.streams.place(tenant, stream))
     this.wExpect.push(expected(expect))
     this.wEvents.push(events.length)
+    this.wOffset.push(this.eWrite.length)
     for (let i = 0; i < events.length; i++) {
       const { type, id, data, metadata, tags } = events[i] as CheckedWrite['events'][number]
       this.eWrite.push(write)
@@ -111,13 +113,21 @@ export class Lists {
     }
   }
 
+  /** One write of events to a stream of its own per request, and nothing else. */
+  get #isPlain(): boolean {
+    const writes = this.wStream.length
+    const single = writes === this.rWrites.length && writes === this.streams.names.length && !this.wEvents.includes(0)
+    return single && this.tags.names.length === 0 && this.kKey.length === 0 && this.conditions === 0
+  }
+
   /** In the order of `APPEND_PARAMETERS`; what no request has is null, and nothing is done for it. */
   bound(id: string, waitMs: number): SqlText[] {
     const { streams, tags } = this
     const core = [
       textArray(streams.tenants),
       textArray(streams.names),
-      ...[this.rWrites, this.wStream, this.wExpect, this.wEvents].map(numberArray),
+      String(this.#isPlain),
+      ...[this.rWrites, this.wStream, this.wExpect, this.wEvents, this.wOffset].map(numberArray),
     ]
     const events = [numberArray(this.eWrite), numberArray(this.eNth), ...[this.eType, this.eId, this.eData, this.eMetadata].map(textArray)]
     const eventTags = this.etTag.length === 0 ? null : textArray(this.eTags)

@@ -1,6 +1,6 @@
 import type { Names } from '../../names.ts'
 import { logLock, nameLock, sequence } from './locks.ts'
-import { STATUS } from './status.ts'
+import { EXPECT, STATUS } from './status.ts'
 
 /** One that was answered before needs nothing else. The loser of a race finds the answer in the statement after the lock. */
 export const appendKeys = ({ of, place }: Names): string => `
@@ -23,33 +23,31 @@ export const appendKeys = ({ of, place }: Names): string => `
   end if;
 `
 
-/** A row that somebody holds is not waited for. A name without a row is held by its advisory lock, and looked for once more after that. */
+/**
+ * A row that somebody holds is not waited for. A name is held by its advisory lock before it is looked for: where there is no row then, nobody is
+ * making one. In a plain batch (one write to a stream of its own per request, nothing else) whether all may write is found
+ * here, and what they make of the versions.
+ */
 export const appendStreams = ({ of, place }: Names): string => `
-  select array_agg(l.stream_no), array_agg(l.version), array_agg(l.shut), array_agg(l.stream_no is not null)
-  into s_no, s_version, s_shut, s_free
-  from unnest(p_s_tenant, p_s_name) u(tenant, name) left join lateral (
-    select t.stream_no, t.version, t.shut from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant for update skip locked
-  ) l on true;
-  if false = any(s_free) then
-    for i in 1 .. cardinality(p_s_name) loop
-      if not s_free[i] then
-        s_fresh[i] := pg_catalog.pg_try_advisory_xact_lock(${nameLock('stream', place, 'p_s_tenant[i]', 'p_s_name[i]')});
-      end if;
-    end loop;
-    for k in
-      select u.i from unnest(p_s_tenant, p_s_name, s_fresh) with ordinality u(tenant, name, fresh, i)
-      join ${of('event_stream')} t on t.stream = u.name and t.tenant = u.tenant where u.fresh
-    loop
-      s_fresh[k] := false;
-    end loop;
-    for i in 1 .. cardinality(p_s_name) loop
-      if s_fresh[i] then
-        s_free[i] := true;
-        s_version[i] := 0;
-        s_no[i] := nextval(${sequence(of('event_stream_no'))});
-      end if;
-    end loop;
-  end if;
+  for i in 1 .. cardinality(p_s_name) loop
+    s_held[i] := pg_catalog.pg_try_advisory_xact_lock(${nameLock('stream', place, 'p_s_tenant[i]', 'p_s_name[i]')});
+  end loop;
+  select array_agg(x.no), array_agg(x.version), array_agg(x.version + x.events), array_agg(x.shut), array_agg(x.no is not null),
+    array_agg(x.made), bool_and(x.ok), bool_or(x.made), bool_or(not x.made)
+  into s_no, s_version, s_after, s_shut, s_free, s_fresh, all_ok, any_fresh, any_moved
+  from (
+    select case when y.made then nextval(${sequence(of('event_stream_no'))}) else y.no end as no, y.version, y.shut, y.made, y.events,
+      coalesce((y.made or y.no is not null) and y.shut is null
+        and (y.expect = y.version or y.expect = ${EXPECT.any} or (y.expect = ${EXPECT.exists} and y.version > 0)), false) as ok
+    from (
+      select l.stream_no as no, l.shut, u.expect, u.events, coalesce(l.version, 0) as version,
+        l.stream_no is null and u.held and not exists (select from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant) as made
+      from unnest(p_s_tenant, p_s_name, s_held, p_w_expect, p_w_events) u(tenant, name, held, expect, events) left join lateral (
+        select t.stream_no, t.version, t.shut from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant for update skip locked
+      ) l on true
+      where u.name is not null
+    ) y
+  ) x;
 `
 
 export const appendTags = ({ of, place }: Names): string => `

@@ -3,6 +3,13 @@ import { EXPECT, STATUS } from './status.ts'
 
 /** In order of arrival: each request sees what was accepted before it. Whoever comes after one that has to wait, and shares something, waits too. */
 export const appendVerdicts = (names: Names): string => `
+  r_versions := array_fill(null::bigint, array[cardinality(p_w_stream)]);
+  w_offset := array_fill(0::bigint, array[cardinality(p_w_stream)]);
+  s_moved := array_fill(false, array[cardinality(p_s_name)]);
+  r_end := array_fill(0::bigint, array[n]);
+  r_last := array_fill(0, array[n]);
+  any_fresh := false;
+  any_moved := false;
   for i in 1 .. n loop
     status := r_status[i];
     first := w + 1;

@@ -10,10 +10,12 @@ export const APPEND_PARAMETERS = [
   ['p_wait_ms', 'int'],
   ['p_s_tenant', 'text[]'],
   ['p_s_name', 'text[]'],
+  ['p_plain', 'boolean'],
   ['p_r_writes', 'int[]'],
   ['p_w_stream', 'int[]'],
   ['p_w_expect', 'bigint[]'],
   ['p_w_events', 'int[]'],
+  ['p_w_offset', 'bigint[]'],
   ['p_e_write', 'int[]'],
   ['p_e_nth', 'int[]'],
   ['p_e_type', 'text[]'],
@@ -57,19 +59,14 @@ language plpgsql volatile set plan_cache_mode = force_generic_plan set jit = off
 declare
   n constant int := cardinality(p_r_writes);
   now_ms constant bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
-  s_no bigint[]; s_version bigint[]; s_shut text[]; s_free boolean[];
-  s_fresh boolean[] := array_fill(false, array[cardinality(p_s_name)]);
-  s_moved boolean[] := array_fill(false, array[cardinality(p_s_name)]);
-  any_fresh boolean := false; any_moved boolean := false;
+  s_no bigint[]; s_version bigint[]; s_after bigint[]; s_shut text[]; s_free boolean[]; s_held boolean[]; s_fresh boolean[]; s_moved boolean[];
+  any_fresh boolean := false; any_moved boolean := false; all_ok boolean;
   t_no bigint[]; t_last bigint[]; t_free boolean[]; t_fresh boolean[];
-  w_offset bigint[] := array_fill(0::bigint, array[cardinality(p_w_stream)]);
-  r_end bigint[] := array_fill(0::bigint, array[cardinality(p_r_writes)]);
-  r_last int[] := array_fill(0, array[cardinality(p_r_writes)]);
+  w_offset bigint[]; r_end bigint[]; r_last int[];
   suspects int[]; more json[] := '{}'; found json;
   status int; written bigint := 0; w int := 0; rt int := 0; first int; first_tag int; k int; v bigint; x bigint;
   head0 bigint; pending boolean; timeline_now text; timeline_was text; locked boolean := false; accepted boolean := false;
 begin
-  r_versions := array_fill(null::bigint, array[cardinality(p_w_stream)]);
   r_status := array_fill(${STATUS.ok}, array[n]);
   if not p_joined and current_setting('transaction_isolation') <> 'read committed' then
     r_incarnation := '${NOT_READ_COMMITTED}';
@@ -79,7 +76,18 @@ begin
     perform set_config('lock_timeout', p_wait_ms::text, true);
     perform ${names.of('event_hold')}(p_k_tenant, p_k_key, p_s_tenant, p_s_name, p_t_tenant, p_t_tag);
   end if;
-${appendKeys(names)}${appendStreams(names)}${appendTags(names)}${appendConditions(names)}${appendVerdicts(names)}${appendWrites(names)}
+${appendKeys(names)}${appendStreams(names)}
+  if p_plain and all_ok then
+    -- Each request has a stream of its own and may write: they are not gone through one by one.
+    s_version := s_after;
+    r_versions := s_after;
+    w_offset := p_w_offset;
+    s_moved := array_fill(true, array[n]);
+    written := p_w_offset[n] + p_w_events[n];
+  else
+${appendTags(names)}${appendConditions(names)}${appendVerdicts(names)}
+  end if;
+${appendWrites(names)}
 end $body$;`
 
 /** In place of an incarnation: nothing was done, the session's default isolation has to be overruled by a BEGIN. */
