@@ -7,7 +7,7 @@ import { aborted } from '../../storage-shared/refusals.ts'
 import type { PgClient } from '../client/client.ts'
 import { abortedInFlight } from '../client/leaving.ts'
 import { none, type Undecided } from './decode.ts'
-import { Flights } from './flight.ts'
+import { Flights, noAnswer } from './flight.ts'
 import { Pending } from './pending.ts'
 import { AppendQueue, type Batch } from './queue.ts'
 import type { EventStatements } from './statements.ts'
@@ -211,12 +211,6 @@ export class Committer {
     this.#pause = nextMs === undefined ? undefined : this.#options.clock.setTimer(() => this.#pumpSoon(), Math.max(1, nextMs - nowMs))
   }
 }
-
-const noAnswer = (): HoldfastError =>
-  refusal('STORAGE_UNAVAILABLE', 'append: PostgreSQL has not answered in time', {
-    effect: 'unknown',
-    details: { reason: 'no answer in time' },
-  })
 
 export const streamBusy = ({ writes }: CheckedRequest, timeoutMs: number): HoldfastError =>
   refusal('STREAM_BUSY', `append: ${show(writes[0]?.stream)}, a tag or its key was held by others for ${timeoutMs} ms`, {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts'
-import { HoldfastError } from '../../../core/errors.ts'
+import { HoldfastError, refusal } from '../../../core/errors.ts'
 import { uuidv7 } from '../../../core/ids.ts'
 import type { AppendVerdict } from '../../../ports/event-store.ts'
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
@@ -75,7 +75,7 @@ export class Flights {
     for (const pending of requests) pending.sent = true
     let row: SqlRow
     try {
-      row = await this.#bounded(requests, (signal) => this.#call(values, signal), waits ? requests[0] : undefined)
+      row = await this.#bounded(requests, this.#call(values), waits ? requests[0] : undefined)
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error
       for (const pending of requests) {
@@ -94,29 +94,28 @@ export class Flights {
     return []
   }
 
-  async #call(values: readonly SqlText[], signal: AbortSignal): Promise<SqlRow> {
+  async #call(values: readonly SqlText[]): Promise<SqlRow> {
     const { client, statements } = this.#host
     const { statement, values: bound } = statements.append(values)
-    const options: CallOptions = { call: 'append', writes: true, signal }
     const rows = this.#begins
-      ? await client.transaction((connection) => connection.query(statement, bound), options)
-      : await client.query(statement, bound, options)
+      ? await client.transaction((connection) => connection.query(statement, bound), CALL)
+      : await client.query(statement, bound, CALL)
     return rows[0] ?? []
   }
 
-  /** Leaves a server that does not answer. */
-  async #bounded<T>(requests: readonly Pending[], work: (signal: AbortSignal) => Promise<T>, alone?: Pending): Promise<T> {
+  /** Leaves a server that does not answer; what was sent goes on without us. `alone`: what its caller may leave sooner. */
+  #bounded<T>(requests: readonly Pending[], sent: Promise<T>, alone?: Pending): Promise<T> {
     const { clock } = this.#host
-    const leaving = new AbortController()
-    const leftMs = lastDeadline(requests) + GRACE_MS - clock.nowMs()
-    const bound = clock.setTimer(() => leaving.abort(new Error('no answer in time')), Math.max(1, leftMs), { background: true })
-    if (alone !== undefined) alone.leave = () => leaving.abort(new Error('its caller has gone'))
-    try {
-      return await work(leaving.signal)
-    } finally {
-      bound.clear()
-      if (alone !== undefined) alone.leave = undefined
-    }
+    return new Promise<T>((resolve, reject) => {
+      const leave = (): void => reject(noAnswer())
+      const bound = clock.setTimer(leave, Math.max(1, lastDeadline(requests) + GRACE_MS - clock.nowMs()), { background: true })
+      const end = (): void => {
+        bound.clear()
+        if (alone !== undefined) alone.leave = undefined
+      }
+      if (alone !== undefined) alone.leave = leave
+      sent.then(resolve, reject).finally(end)
+    })
   }
 
   #tell(requests: readonly Pending[], verdicts: readonly (AppendVerdict | Undecided)[]): void {
@@ -164,8 +163,7 @@ export class Flights {
       if (!(leftMs > 0)) break
       try {
         const values = [id, String(Math.ceil(leftMs))]
-        const claim = (signal: AbortSignal) =>
-          client.transaction((connection) => connection.query(statements.claim, values), { call: 'append', writes: true, signal })
+        const claim = client.transaction((connection) => connection.query(statements.claim, values), CALL)
         const [row] = await this.#bounded(requests, claim)
         return this.#settled(requests, row ?? [])
       } catch {
@@ -203,8 +201,16 @@ export class Flights {
   }
 }
 
+const CALL: CallOptions = { call: 'append', writes: true }
+
 /** 55P03, a deadlock, a serialization failure. */
 const CONTENDED = new Set(['55P03', '40P01', '40001'])
 const OUT_OF_LOCKS = '53200'
 
 const lastDeadline = (requests: readonly Pending[]): number => requests.reduce((last, { deadlineMs }) => Math.max(last, deadlineMs), 0)
+
+export const noAnswer = (): HoldfastError =>
+  refusal('STORAGE_UNAVAILABLE', 'append: PostgreSQL has not answered in time', {
+    effect: 'unknown',
+    details: { reason: 'no answer in time' },
+  })

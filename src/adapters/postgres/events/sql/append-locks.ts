@@ -41,10 +41,13 @@ export const appendStreams = ({ of, place }: Names): string => `
         and (y.expect = y.version or y.expect = ${EXPECT.any} or (y.expect = ${EXPECT.exists} and y.version > 0)), false) as ok
     from (
       select l.stream_no as no, l.shut, u.expect, u.events, coalesce(l.version, 0) as version,
-        l.stream_no is null and u.held and not exists (select from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant) as made
+        l.stream_no is null and u.held and e.known is null as made
       from unnest(p_s_tenant, p_s_name, s_held, p_w_expect, p_w_events) u(tenant, name, held, expect, events) left join lateral (
         select t.stream_no, t.version, t.shut from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant for update skip locked
-      ) l on true
+      ) l on true left join lateral (
+        -- With a limit, since it would be made a scan of the whole table without one.
+        select true as known from ${of('event_stream')} t where l.stream_no is null and t.stream = u.name and t.tenant = u.tenant limit 1
+      ) e on true
       where u.name is not null
     ) y
   ) x;

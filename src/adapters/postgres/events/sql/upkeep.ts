@@ -123,7 +123,6 @@ create function ${of('event_tags')}(p_tenant text, p_tags text[]) returns void l
 begin
   insert into ${of('event_tag')} (tag_no, tenant, tag, last_position, events)
   select nextval(${sequence(of('event_tag_no'))}), p_tenant, u.tag, 0, 0 from unnest(p_tags) u(tag)
-  where not exists (select from ${of('event_tag')} t where t.tag = u.tag and t.tenant = p_tenant)
   order by u.tag collate "C" on conflict do nothing;
 end $body$;`
 
