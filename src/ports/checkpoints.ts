@@ -10,10 +10,13 @@ export interface Checkpoint {
   readonly updatedEpochMs: number
 }
 
-/** `fenced`: a higher token has written. `moved`: the stored position is not the expected one. Nothing was changed. */
+/**
+ * `fenced`: a higher token has written. `moved`: the stored position is not the expected one. Nothing was changed. `stored` is undefined where
+ * there is no such checkpoint.
+ */
 export type CheckpointVerdict =
   | { readonly ok: true }
-  | { readonly ok: false; readonly reason: 'fenced' | 'moved'; readonly stored: Checkpoint }
+  | { readonly ok: false; readonly reason: 'fenced' | 'moved'; readonly stored: Checkpoint | undefined }
 
 export interface CheckpointWrite {
   readonly name: string

@@ -31,7 +31,10 @@ export interface StoredEvent {
   readonly recordedEpochMs: number
 }
 
-/** `none`: no such stream; `exists`: some event; `any`: whatever there is; a number: exactly that version (0 is `none`). */
+/**
+ * `none`: no such stream; `exists`: at least one event was ever written to it; `any`: whatever there is; a number: exactly that version (0 is
+ * `none`). What was truncated counts as written.
+ */
 export type Expectation = 'none' | 'exists' | 'any' | number
 
 export interface StreamWrite {
@@ -50,7 +53,7 @@ export interface EventQuery {
 
 /** Holds while no event that matches any of the queries has come after that position: a dynamic consistency boundary. */
 export interface AppendCondition {
-  /** 1 to 32; each names at least one tag. Or the whole log. */
+  /** 1 to 32; each names at least one tag. Or every event of the tenant. */
   readonly queries: readonly EventQuery[] | 'whole-log'
   /** Up to where the writer has read; 0n: nothing. */
   readonly after: bigint
@@ -159,7 +162,8 @@ export interface EventStoreStats {
  * Keeps events in streams, and all streams in one log. Promises, each with cases in the contract kit:
  *
  * 1. `append` answers each request on its own, in order; one that loses, or is unfit, never harms its neighbours. A malformed request is answered
- *    `none` (`INVALID_INPUT`, `NOT_JSON`, `TOO_LARGE`). Requests of one process that share a stream, a tag or a key are decided in the order in
+ *    `none` (`INVALID_INPUT`, `NOT_JSON`, `TOO_LARGE`); the call itself rejects only for unfit options (`INVALID_INPUT`). A key that is known is
+ *    answered before anything else is looked at, a closed stream before an expectation, expectations before the condition. Requests of one process that share a stream, a tag or a key are decided in the order in
  *    which they were handed in.
  * 2. An expectation is enforced by the engine: of N racers, in whatever processes, exactly one wins; `'any'` never conflicts. `missed` is what
  *    the loser has not seen, at most 100 events, else `truncated`.
@@ -173,24 +177,26 @@ export interface EventStoreStats {
  * 6. `join(tx)` writes inside the user's open transaction: the events commit or vanish with it and get their position right after the commit,
  *    before anything that is appended later. A conflict is a value there too (except where the user's isolation level makes it the engine's error).
  *    `readStream`, expectations and conditions see committed ones at once (`position` undefined), `readAll` once they have a place. `waitFor`
- *    resolves then. What is refused: `TX_NOT_OPEN`.
+ *    resolves then; a token of what was rolled back ends with `WAIT_TIMEOUT`. What is no open transaction is answered `none` with `TX_NOT_OPEN`, a
+ *    joined condition on the whole log, which would hold up everybody, `none` with `INVALID_INPUT`.
  * 7. A connection that dies while a batch is on its way is settled with the engine before anything is answered; only where that fails in time the
  *    verdict is `unknown`. Asking again with the same key is safe.
  * 8. Reads are async iterables of batches of at most `batch` events; types, tags and tenant are filtered in the engine. `readAll` ends at the head as
  *    it was found; `subscribe` goes on until the signal or `break`. Each batch but an empty first one moves `scannedTo` on.
  * 9. `truncate` removes a stream's events below a version; `archive` closes a stream: it is read only by `readStream`, no longer by `readAll`;
- *    `tombstone` removes all its events. What is closed refuses every append with `STREAM_ARCHIVED` or `STREAM_TOMBSTONED`, for good. Positions of
- *    what is gone stay taken.
- * 10. A reader or token of another incarnation, or past the head, is answered `LOG_RESET`.
- * 11. Not open: `NOT_STARTED`. Each wait ends with its signal (`ABORTED`) and its bound; an abort that comes before a request is on its way has
- *    effect none.
+ *    `tombstone` removes all its events. What is closed refuses every append (`none` with `STREAM_ARCHIVED` or `STREAM_TOMBSTONED`), for good, also a
+ *    name that was never used. Positions of what is gone stay taken. Closing again changes nothing; what is archived may be tombstoned, not the
+ *    other way round (`STREAM_TOMBSTONED`). All three wait for an open transaction that holds the stream, up to 5,000 ms (`STREAM_BUSY`).
+ * 10. A reader or token of another incarnation, or past the head, is answered `LOG_RESET`; a condition from past the head `none` with it.
+ * 11. Not open: `NOT_STARTED`. Each wait ends with its signal (`ABORTED`) and its bound (`STREAM_BUSY`, `WAIT_TIMEOUT`); an abort that comes before
+ *    a request is on its way has effect none. `append` gives these as verdicts, a subscription ends quietly with its signal, all else rejects.
  */
 export interface EventStore {
   open(signal?: AbortSignal): Promise<void>
   append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]>
   /** Appends inside a transaction that the user has open. */
   join(tx: unknown): JoinedEvents
-  /** No such stream, or only closed or truncated events: no batch. */
+  /** No such stream, or only removed events: no batch. */
   readStream(stream: string, options?: StreamRead): AsyncIterable<readonly StoredEvent[]>
   readAll(options?: LogRead): AsyncIterable<LogBatch>
   subscribe(options?: LogRead): AsyncIterable<LogBatch>

@@ -2,8 +2,8 @@ import type { HoldfastError } from '../../core/errors.ts'
 import { checkOptions, show } from '../../core/options.ts'
 import { any, optional, whole } from '../../core/rules.ts'
 import type { KeyFilter, PutOptions } from '../../ports/key-value.ts'
-import { checkText } from '../journal-shared/checks.ts'
-import { invalidInput } from '../journal-shared/refusals.ts'
+import { invalidInput } from '../storage-shared/refusals.ts'
+import { checkText } from '../storage-shared/texts.ts'
 
 /** What the port promises to every adapter: keys, names and owners of leases. */
 const KEY_MAX_BYTES = 512

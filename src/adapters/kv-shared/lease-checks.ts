@@ -1,6 +1,6 @@
 import { show } from '../../core/options.ts'
 import type { LeaseGrant } from '../../ports/lease.ts'
-import { invalidInput } from '../journal-shared/refusals.ts'
+import { invalidInput } from '../storage-shared/refusals.ts'
 import { checkKey, checkTtl } from './checks.ts'
 
 const TTL_MAX_MS = 86_400_000

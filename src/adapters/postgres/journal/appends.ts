@@ -45,14 +45,19 @@ export class Appends {
       inFlight: IN_FLIGHT,
       queued: QUEUED,
     })
-    session.attach(
-      async () => this.#group.reopen(),
-      () => this.#group.close(),
-    )
   }
 
   add(write: SentWrite, signal: AbortSignal | undefined): Promise<SagaVerdict> {
     return this.#group.add(write, signal)
+  }
+
+  open(): void {
+    this.#group.reopen()
+  }
+
+  /** Resolves when what waits and what is in flight has been answered. */
+  close(): Promise<void> {
+    return this.#group.close()
   }
 
   async #send(batchId: string, writes: readonly SentWrite[]): Promise<readonly SagaVerdict[]> {

@@ -6,7 +6,7 @@ import { checkText } from '../../storage-shared/texts.ts'
 import { corrupt } from '../errors.ts'
 import { escaped } from '../escapes.ts'
 import { patiently } from '../patience.ts'
-import type { PgSession } from '../session.ts'
+import { PgPort, type PgSession } from '../session.ts'
 import { Appends } from './appends.ts'
 import { encode } from './encode.ts'
 import { asHead, asRecord, journalQueries, listQuery } from './queries.ts'
@@ -21,24 +21,25 @@ const holder = (owner: string): string => `${PROCESS} ${escaped(owner)}`
 
 /** The saga journal on PostgreSQL. What is appended at once, by whomever in this process, is one transaction. */
 export class PgJournal implements SagaJournal {
-  readonly #session: PgSession
+  readonly #port: PgPort
   readonly #queries
   readonly #appends: Appends
 
   constructor(session: PgSession, settleMaxMs: number) {
-    this.#session = session
+    this.#port = new PgPort(session)
     this.#queries = journalQueries(session.names)
     this.#appends = new Appends(session, this.#queries, settleMaxMs)
   }
 
-  open(signal?: AbortSignal): Promise<void> {
-    return this.#session.open(signal)
+  async open(signal?: AbortSignal): Promise<void> {
+    await this.#port.open(signal)
+    this.#appends.open()
   }
 
   async append(writes: readonly SagaWrite[], signal?: AbortSignal): Promise<readonly SagaVerdict[]> {
     checkWrites(writes)
     const sent = writes.map(encode)
-    this.#session.check('append', signal)
+    this.#port.check('append', signal)
     const settled = await Promise.allSettled(sent.map((write) => this.#appends.add(write, signal)))
     const failed = settled.filter((one) => one.status === 'rejected')
     if (failed.length > 0) throw together(failed, settled.length)
@@ -52,26 +53,26 @@ export class PgJournal implements SagaJournal {
     checkClaim(owner, options)
     const { shards, leaseMs, signal } = options
     const values = [holder(owner), String(shards), String(leaseMs)]
-    const claim = () => this.#session.statement(this.#queries.claim, values, { call: 'claim', writes: true, signal })
-    const rows = await patiently(this.#session.clock, claim)
+    const claim = () => this.#port.query(this.#queries.claim, values, { call: 'claim', writes: true, signal })
+    const rows = await patiently(this.#port.session.clock, claim)
     return rows.map(([shard, epoch]) => ({ fence: { shard: Number(shard), epoch: Number(epoch) }, leaseMs }))
   }
 
   async release(owner: string, signal?: AbortSignal): Promise<void> {
     checkText('release: owner', owner)
-    const release = () => this.#session.statement(this.#queries.release, [holder(owner)], { call: 'release', writes: true, signal })
-    await patiently(this.#session.clock, release)
+    const release = () => this.#port.query(this.#queries.release, [holder(owner)], { call: 'release', writes: true, signal })
+    await patiently(this.#port.session.clock, release)
   }
 
   async head(id: string, signal?: AbortSignal): Promise<SagaHead | undefined> {
     checkText('head: id', id)
-    const [row] = await this.#session.statement(this.#queries.head, [escaped(id)], { call: 'head', writes: false, signal })
+    const [row] = await this.#port.query(this.#queries.head, [escaped(id)], { call: 'head', writes: false, signal })
     return row === undefined ? undefined : asHead(row)
   }
 
   async read(id: string, signal?: AbortSignal): Promise<readonly SagaRecord[]> {
     checkText('read: id', id)
-    const rows = await this.#session.statement(this.#queries.records, [escaped(id)], { call: 'read', writes: false, signal })
+    const rows = await this.#port.query(this.#queries.records, [escaped(id)], { call: 'read', writes: false, signal })
     // To go on with a part of what happened would undo or repeat the wrong steps.
     const seq = Number(rows[0]?.[0] ?? 0)
     if (rows.length !== seq || (seq > 0 && Number(rows[seq - 1]?.[1]) !== seq))
@@ -81,15 +82,16 @@ export class PgJournal implements SagaJournal {
 
   async list(filter: SagaFilter, signal?: AbortSignal): Promise<readonly SagaHead[]> {
     const checked = checkFilter(filter)
-    this.#session.check('list', signal)
+    this.#port.check('list', signal)
     if (checked.states?.length === 0) return []
-    const [query, values] = listQuery(this.#session.names, checked)
-    const rows = await this.#session.statement(query, values, { call: 'list', writes: false, signal })
+    const [query, values] = listQuery(this.#port.session.names, checked)
+    const rows = await this.#port.query(query, values, { call: 'list', writes: false, signal })
     return rows.map(asHead)
   }
 
-  close(): Promise<void> {
-    return this.#session.close()
+  async close(): Promise<void> {
+    this.#port.close()
+    await this.#appends.close()
   }
 }
 

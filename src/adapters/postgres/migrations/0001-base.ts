@@ -14,9 +14,11 @@ export const base: Migration = {
     return `
 create sequence ${of('revision')} as bigint;
 create table ${of('key_value')} (
-  key text collate "C" primary key, value text not null, revision bigint not null, until timestamptz, gone boolean not null default false
+  key text collate "C" primary key, value text not null, revision bigint not null, until timestamptz, xid bigint not null
 );
+create index ${bare('key_value_xid')} on ${of('key_value')} (xid);
 create index ${bare('key_value_until')} on ${of('key_value')} (until) where until is not null;
+create table ${of('hint')} (topic text primary key, number bigint not null) with (fillfactor = 50);
 create table ${of('lease')} (
   name text collate "C" primary key, owner text, token bigint not null, until timestamptz not null
 ) with (fillfactor = 50);
