@@ -8,11 +8,13 @@ import type { Storage } from '../../ports/storage.ts'
 import { MemoryCheckpoints } from './checkpoints.ts'
 import { MemoryEventStore } from './event-store.ts'
 import { MemoryJournal } from './journal.ts'
+import { MemoryKeyValue } from './key-value.ts'
+import { MemoryLease } from './lease.ts'
 import { MemoryNotifier } from './notifier.ts'
 import { type MemoryStore, memoryStore } from './store.ts'
 
 export interface MemoryStorageOptions {
-  /** What leases are timed by, monotonically. Default: the process's clock. */
+  /** What leases and keys are timed by, monotonically. Default: the process's clock. */
   readonly clock?: Clock
   /** What is kept, shared with every other storage that is given the same one. Default: a store of its own. */
   readonly store?: MemoryStore
@@ -35,15 +37,19 @@ const rules = {
   ),
 }
 
+/** Everything that the memory storage carries. */
+export type MemoryStorage = Storage & Required<Pick<Storage, 'keyValue' | 'lease'>>
+
 /**
  * Keeps everything in this process's memory: for tests, demos and work that may be lost. The reference of every other storage.
  *
  * Content belongs to the store, not to its being open: `close()` and `open()` again finds everything, so a crash and a restart can be
  * played on one storage. Nothing survives the process, and what was written stays: memory grows with the sagas
- * that were started and the events that were appended, until these are truncated. Idempotency keys are kept for as long as the store.
+ * that were started and the events that were appended, until these are truncated. Idempotency keys are kept for as long as the store; keys and leases
+ * go when their time is over. A `watch` whose reader is 100,000 changed keys behind ends with `QUEUE_FULL`.
  *
  * @param options
- * - `clock`: what leases are timed by, monotonically; default the process's clock.
+ * - `clock`: what leases and keys are timed by, monotonically; default the process's clock.
  * - `store`: shared content; several storages over one `memoryStore()` are like several processes on one database. Default: its own.
  * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) for an unknown or unfit option.
  * @example
@@ -56,6 +62,8 @@ export function memoryStorage(options?: MemoryStorageOptions): MemoryStorage {
   const sagaJournal = new MemoryJournal(store, clock)
   const parts = {
     sagaJournal,
+    keyValue: new MemoryKeyValue(store, clock),
+    lease: new MemoryLease(store, clock),
     eventStore: new MemoryEventStore(store, clock),
     notifier: new MemoryNotifier(store, clock),
     checkpoints: new MemoryCheckpoints(store, clock),

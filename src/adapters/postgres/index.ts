@@ -1,5 +1,7 @@
 export type { PgPool } from './client/pg-client.ts'
 export type { PostgresJs } from './client/postgres-js-raw.ts'
 export { migrationSql } from './migrations/migration-sql.ts'
+export type { Listen, ListenClient } from './notifier/listen-client.ts'
 export type { PlaceOptions } from './options.ts'
-export { type PostgresStorageOptions, postgresStorage } from './storage.ts'
+export type { PostgresStats } from './stats.ts'
+export { type PostgresStorage, type PostgresStorageOptions, postgresStorage } from './storage.ts'

@@ -17,17 +17,13 @@ export interface SessionOptions {
   readonly how: string
 }
 
-/** What the ports of one storage share: the pool, the names, and whether it is open. It holds no connection of its own. */
+/** What the ports of one storage share: the pool, the names, and what was found when the database was looked at. It holds no connection. */
 export class PgSession {
   readonly client: PgClient
   readonly names: Names
   readonly clock: Clock
   readonly #how: string
-  readonly #closers: (() => Promise<void>)[] = []
-  readonly #openers: (() => Promise<void>)[] = []
-  #opening: Promise<void> | undefined
-  #closing: Promise<void> | undefined
-  #open = false
+  #isFit = false
 
   constructor({ client, names, clock, how }: SessionOptions) {
     this.client = client
@@ -36,36 +32,20 @@ export class PgSession {
     this.#how = how
   }
 
-  get isOpen(): boolean {
-    return this.#open
-  }
-
-  /** What a port begins after the database was found fit, and ends before the session is closed. */
-  attach(opener: () => Promise<void>, closer: () => Promise<void>): void {
-    this.#openers.push(opener)
-    this.#closers.push(closer)
-  }
-
-  /** Looks whether the database is migrated and fit; writes nothing. */
-  async open(signal?: AbortSignal): Promise<void> {
+  /** Looks, once, whether the database is migrated and fit; writes nothing. */
+  async inspect(signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) throw aborted('open', signal)
-    await this.#closing
-    if (this.#open) return
-    // Each caller looks under its own signal; what is begun then is begun once.
-    await this.#inspect(signal)
-    if (this.#open) return
-    this.#opening ??= this.#begin().finally(() => {
-      this.#opening = undefined
-    })
-    await this.#opening
+    if (this.#isFit) return
+    await this.look(signal)
+    this.#isFit = true
   }
 
-  async #begin(): Promise<void> {
-    for (const opener of this.#openers) await opener()
-    this.#open = true
+  /** Forgets what was found: the next `inspect` looks again. */
+  forget(): void {
+    this.#isFit = false
   }
 
-  async #inspect(signal: AbortSignal | undefined): Promise<void> {
+  async look(signal?: AbortSignal): Promise<void> {
     const meta = this.names.of('meta')
     const look = statement(`select (select value from ${meta} where key = 'application'), (select value from ${meta} where key = 'schema'),
       current_setting('server_encoding'), current_setting('client_encoding'), current_setting('server_version_num')`)
@@ -80,35 +60,43 @@ export class PgSession {
     if (spoken?.toUpperCase() !== 'UTF8' && spoken !== 'UNICODE') throw corrupt(`the connection's client_encoding is ${spoken}, not UTF8`)
     if (Number(server) < SERVER_MIN) throw corrupt(`the server is of version ${server}, 12 or later is needed`)
   }
+}
 
-  /** Refuses what is asked of a storage that is not open, or by a caller who has gone. */
-  check(call: string, signal: AbortSignal | undefined): void {
-    if (!this.#open) throw notStarted('PostgreSQL')
-    if (signal?.aborted) throw aborted(call, signal)
+/** One port's view of the session: whether that port is open. */
+export class PgPort {
+  readonly session: PgSession
+  #isOpen = false
+
+  constructor(session: PgSession) {
+    this.session = session
   }
 
-  async statement(what: PgStatement, values: readonly SqlText[], options: CallOptions): Promise<readonly SqlRow[]> {
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  async open(signal?: AbortSignal): Promise<void> {
+    await this.session.inspect(signal)
+    this.#isOpen = true
+  }
+
+  close(): void {
+    this.#isOpen = false
+  }
+
+  /** Refuses what is asked of a port that is not open, or by a caller who has gone. */
+  check(call: string, signal: AbortSignal | undefined): void {
+    if (signal?.aborted) throw aborted(call, signal)
+    if (!this.#isOpen) throw notStarted('PostgreSQL')
+  }
+
+  async query(what: PgStatement, values: readonly SqlText[], options: CallOptions): Promise<readonly SqlRow[]> {
     this.check(options.call, options.signal)
-    return await this.client.query(what, values, options)
+    return await this.session.client.query(what, values, options)
   }
 
   async transaction<T>(work: (connection: PgConnection) => Promise<T>, options: CallOptions): Promise<T> {
     this.check(options.call, options.signal)
-    return await this.client.transaction(work, options)
-  }
-
-  /** After what is in flight has been answered. */
-  async close(): Promise<void> {
-    await this.#opening?.catch(() => {})
-    if (!this.#open) return
-    this.#closing ??= this.#end().finally(() => {
-      this.#closing = undefined
-    })
-    await this.#closing
-  }
-
-  async #end(): Promise<void> {
-    this.#open = false
-    for (const closer of this.#closers) await closer()
+    return await this.session.client.transaction(work, options)
   }
 }

@@ -8,7 +8,9 @@ export {
   type StandTransaction,
   standTransaction,
 } from './event-store.ts'
+export { type KeyValueStand, keyValueContract, type MakeKeyValue } from './key-value.ts'
 export type { ContractCase } from './kit.ts'
+export { type LeaseStand, leaseContract, type MakeLease } from './lease.ts'
 export { type MakeNotifier, type NotifierStand, notifierContract } from './notifier.ts'
 export { type MakeSagaJournalStore, type SagaJournalStore, sagaJournalContract } from './saga-journal.ts'
 export { type MakeTransport, type TransportBounds, type TransportStand, transportContract } from './transport.ts'

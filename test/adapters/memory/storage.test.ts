@@ -4,7 +4,7 @@ import { creation, headOf, record } from '../../../src/testing/contracts/journal
 
 test('keeps its content from close to open', async () => {
   const storage = memoryStorage()
-  expect(storage).toMatchObject({ engine: 'memory', ports: ['sagaJournal', 'eventStore', 'notifier', 'checkpoints'] })
+  expect(storage).toMatchObject({ engine: 'memory', ports: ['sagaJournal', 'keyValue', 'lease', 'eventStore', 'notifier', 'checkpoints'] })
   await storage.open()
   await storage.sagaJournal.append([creation('a')])
   await storage.close()
