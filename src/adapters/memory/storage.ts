@@ -3,6 +3,8 @@ import { checkOptions } from '../../core/options.ts'
 import { any, clock } from '../../core/rules.ts'
 import type { Checkpoints } from '../../ports/checkpoints.ts'
 import type { EventStore } from '../../ports/event-store.ts'
+import type { KeyValue } from '../../ports/key-value.ts'
+import type { Lease } from '../../ports/lease.ts'
 import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
 import { MemoryCheckpoints } from './checkpoints.ts'
@@ -23,6 +25,8 @@ export interface MemoryStorageOptions {
 /** A storage that says what it keeps its content in. */
 export interface MemoryStorage extends Storage {
   readonly store: MemoryStore
+  readonly keyValue: KeyValue
+  readonly lease: Lease
   readonly eventStore: EventStore
   readonly notifier: Notifier
   readonly checkpoints: Checkpoints
@@ -36,9 +40,6 @@ const rules = {
     undefined,
   ),
 }
-
-/** Everything that the memory storage carries. */
-export type MemoryStorage = Storage & Required<Pick<Storage, 'keyValue' | 'lease'>>
 
 /**
  * Keeps everything in this process's memory: for tests, demos and work that may be lost. The reference of every other storage.

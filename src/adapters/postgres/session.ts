@@ -7,7 +7,7 @@ import { VERSION } from './migrations/index.ts'
 import type { Names } from './names.ts'
 import { statement } from './statement.ts'
 
-const SERVER_MIN = 120_000
+const SERVER_MIN = 130_000
 
 export interface SessionOptions {
   readonly client: PgClient
@@ -58,7 +58,7 @@ export class PgSession {
     if (version < VERSION) throw notMigrated(`schema ${version}, ${VERSION} is needed`, this.#how)
     if (encoding !== 'UTF8') throw corrupt(`its encoding is ${encoding}, not UTF8`)
     if (spoken?.toUpperCase() !== 'UTF8' && spoken !== 'UNICODE') throw corrupt(`the connection's client_encoding is ${spoken}, not UTF8`)
-    if (Number(server) < SERVER_MIN) throw corrupt(`the server is of version ${server}, 12 or later is needed`)
+    if (Number(server) < SERVER_MIN) throw corrupt(`the server is of version ${server}, 13 or later is needed`)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/clock.ts'
 import { checkOptions } from '../../core/options.ts'
-import { any, clock, durationMs, flag, optional } from '../../core/rules.ts'
+import { any, clock, durationMs, finite, flag, optional } from '../../core/rules.ts'
 import type { Checkpoints } from '../../ports/checkpoints.ts'
+import type { EventStore } from '../../ports/event-store.ts'
 import type { KeyValue } from '../../ports/key-value.ts'
 import type { Lease } from '../../ports/lease.ts'
 import type { Notifier } from '../../ports/notifier.ts'
@@ -10,6 +11,7 @@ import { PgCheckpoints } from './checkpoints.ts'
 import { clientOf } from './client/detect.ts'
 import type { PgPool } from './client/pg-client.ts'
 import type { PostgresJs } from './client/postgres-js-raw.ts'
+import { PgEventStore } from './events/store.ts'
 import { PgJournal } from './journal/journal.ts'
 import { PgKeyValue } from './key-value/key-value.ts'
 import { PgLease } from './lease.ts'
@@ -35,6 +37,8 @@ export interface PostgresStorageOptions extends PlaceOptions {
    * milliseconds, 0 to 10 minutes; default 10,000.
    */
   readonly settleMaxMs?: number
+  /** For how many days an idempotency key of `eventStore` repeats its answer, 0.01 to 3,650; default 7. */
+  readonly keysKeptDays?: number
   /** What waiting is timed by; leases and expiry are the server's. Default: the process's clock. */
   readonly clock?: Clock
 }
@@ -52,11 +56,13 @@ const rules = {
   pollMs: durationMs({ min: 10, max: 60_000, default: 250 }),
   connectMaxMs: durationMs({ min: 1, max: 600_000, default: 10_000 }),
   settleMaxMs: durationMs({ max: 600_000, default: 10_000 }),
+  keysKeptDays: finite({ min: 0.01, max: 3_650, default: 7 }),
   clock,
 }
 
 /** A storage on PostgreSQL. */
 export interface PostgresStorage extends Storage {
+  readonly eventStore: EventStore
   readonly keyValue: KeyValue
   readonly lease: Lease
   readonly notifier: Notifier
@@ -66,7 +72,7 @@ export interface PostgresStorage extends Storage {
 }
 
 /**
- * Keeps everything in one PostgreSQL database (12 or later), through a pool of yours.
+ * Keeps everything in one PostgreSQL database (13 or later), through a pool of yours.
  *
  * Any number of processes may share it. What is appended at the same time in a process travels as one transaction. A batch whose connection
  * is lost is settled with the server before it is answered. "Durable" means what the primary's commit setting says. The pool is never closed
@@ -83,6 +89,7 @@ export interface PostgresStorage extends Storage {
  *   `pollMs`, 10 to 60,000, default 250, while somebody waits.
  * - `connectMaxMs`: how long a call waits for a connection, 1 to 600,000, default 10,000; then `STORAGE_UNAVAILABLE` with effect none.
  * - `settleMaxMs`: how long what became of a lost batch is asked for, 0 to 600,000, default 10,000; then an error with effect unknown.
+ * - `keysKeptDays`: for how many days an idempotency key of `eventStore` repeats its answer, default 7.
  * - `clock`: what waiting is timed by; leases and expiry are the server's clock.
  *
  * @throws {HoldfastError} `INVALID_OPTIONS` (effect none), here. From `open`, all of effect none: `NOT_MIGRATED` where tables are missing or
@@ -90,8 +97,10 @@ export interface PostgresStorage extends Storage {
  * From calls: `STORAGE_UNAVAILABLE` (effect none where the server refused it, such as a full disk or a read-only server; unknown where the
  * answer was lost), `STORAGE_LOCKED` (effect none) after several attempts while others are in the way, `NOT_STARTED`.
  *
- * Stored: `meta` (`application` = `holdfast`, `schema` = 1), `saga` (a row per saga), `saga_record` (a row per record, `data` JSON text),
- * `saga_lease`, `saga_fence`, `batch` (verdicts of batches, a quarter of an hour), `key_value`, `lease`, `checkpoint`, `hint`. U+0000 in a
+ * Stored: `meta` (`application` = `holdfast`, `schema` = 3), `saga` (a row per saga), `saga_record` (a row per record, `data` JSON text),
+ * `saga_lease`, `saga_fence`, `batch` (verdicts of batches, a quarter of an hour), `key_value`, `lease`, `checkpoint`, `hint`; `event` (a row per event, `data` and `metadata`
+ * JSON as it was written, `position` its place), `event_stream`, `event_pending` (joined, without a place yet), `event_archived`, `event_tag` and
+ * `event_tagged`, `event_key`, `event_batch` (a day), `event_log` (the head and the incarnation). U+0000 in a
  * text is stored as U+0001 U+0001, U+0001 as U+0001 U+0002. Ids of sagas have at most 2,000 bytes.
  *
  * @example
@@ -108,11 +117,14 @@ export function postgresStorage(pool: PgPool | PostgresJs, options?: PostgresSto
   const how = howToMigrate(place)
   const client = clientOf('postgresStorage', pool, { ...read, how })
   const session = new PgSession({ client, names, clock: read.clock, how })
+  const notifier = new PgNotifier(session, read)
+  const hints = read.listen === undefined ? undefined : notifier
   const ports = {
     sagaJournal: new PgJournal(session, read.settleMaxMs),
+    eventStore: new PgEventStore(session, { keysKeptDays: read.keysKeptDays, how, hints }),
     keyValue: new PgKeyValue(session),
     lease: new PgLease(session),
-    notifier: new PgNotifier(session, read),
+    notifier,
     checkpoints: new PgCheckpoints(session, how),
   }
   return {

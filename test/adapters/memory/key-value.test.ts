@@ -9,7 +9,7 @@ async function opened() {
   const store = memoryStore()
   const storage = memoryStorage({ clock, store })
   await storage.open()
-  return { clock, store, ...storage }
+  return { ...storage, clock, store }
 }
 
 test('forgets keys and leases whose time is over without being asked for them, and without a timer', async () => {

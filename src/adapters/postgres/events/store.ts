@@ -1,4 +1,3 @@
-import type { Clock } from '../../../core/clock.ts'
 import { HoldfastError, refusal } from '../../../core/errors.ts'
 import { show } from '../../../core/options.ts'
 import type {
@@ -14,17 +13,19 @@ import type {
   StoredEvent,
   StreamRead,
 } from '../../../ports/event-store.ts'
+import type { Notifier } from '../../../ports/notifier.ts'
 import { checkStream, checkTenant } from '../../event-shared/checked.ts'
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
 import { aborted, invalidInput, notStarted } from '../../storage-shared/refusals.ts'
-import type { PgClient, PgStatement } from '../client/client.ts'
+import type { PgStatement } from '../client/client.ts'
 import { stateOf } from '../errors.ts'
-import type { Names } from '../names.ts'
+import type { PgSession } from '../session.ts'
+import { asOpenTransaction } from '../transactions/open-transaction.ts'
 import { appendAll } from './append.ts'
 import { checkBounds, TIMEOUT_MS } from './bounds.ts'
 import { Committer } from './committer.ts'
 import { closed } from './decode.ts'
-import { joined, type OpenTransaction } from './joined.ts'
+import { joined } from './joined.ts'
 import { prepareTags } from './prepare-tags.ts'
 import { type ReadHost, readAll, readStream, subscribe } from './reads.ts'
 import { type EventStatements, eventStatements } from './statements.ts'
@@ -34,12 +35,12 @@ import { waitFor } from './waiting-for.ts'
 import { Wakes } from './wakes.ts'
 
 export interface PgEventStoreOptions {
-  readonly client: PgClient
-  readonly names: Names
-  readonly clock: Clock
   /** After how many days a key may be forgotten. */
   readonly keysKeptDays: number
-  readonly openTransaction: OpenTransaction
+  /** Which call or command creates the tables. */
+  readonly how: string
+  /** Hints that reach other processes at once, where there are such. */
+  readonly hints?: Notifier | undefined
 }
 
 interface Closing {
@@ -49,7 +50,8 @@ interface Closing {
 
 /** Events in PostgreSQL. What is decided is decided by the functions of the migrations; here requests are grouped, and answers read. */
 export class PgEventStore implements EventStore {
-  readonly #options: PgEventStoreOptions
+  readonly #session: PgSession
+  readonly #how: string
   readonly #statements: EventStatements
   readonly #tally = new EventTally()
   readonly #wakes: Wakes
@@ -58,15 +60,16 @@ export class PgEventStore implements EventStore {
   readonly #committer: Committer
   #isOpen = false
 
-  constructor(options: PgEventStoreOptions) {
-    this.#options = options
-    const { client, names, clock, keysKeptDays } = options
+  constructor(session: PgSession, { keysKeptDays, how, hints }: PgEventStoreOptions) {
+    this.#session = session
+    this.#how = how
+    const { client, names, clock } = session
     const statements = eventStatements(names)
     this.#statements = statements
-    this.#wakes = new Wakes(clock)
+    this.#wakes = new Wakes(clock, hints)
     this.#upkeep = new Upkeep({ client, clock, statement: statements.purge, keysKeptDays })
     const wrote = (): void => {
-      this.#wakes.ring()
+      this.#wakes.wrote()
       this.#upkeep.perhaps()
     }
     this.#committer = new Committer({ client, statements, clock, tally: this.#tally, wrote })
@@ -80,8 +83,9 @@ export class PgEventStore implements EventStore {
   }
 
   async open(signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) throw aborted('open', signal)
+    await this.#session.inspect(signal)
     await this.#ask(this.#statements.open, ['false'], 'open', signal)
+    this.#wakes.open()
     this.#isOpen = true
   }
 
@@ -89,9 +93,9 @@ export class PgEventStore implements EventStore {
     return appendAll(
       {
         committer: this.#committer,
-        clock: this.#options.clock,
+        clock: this.#session.clock,
         check: (call, signal) => this.#check(call, signal),
-        prepare: (request, signal) => prepareTags(this.#options.client, this.#statements, request, signal),
+        prepare: (request, signal) => prepareTags(this.#session.client, this.#statements, request, signal),
       },
       requests,
       options,
@@ -103,9 +107,9 @@ export class PgEventStore implements EventStore {
       {
         statements: this.#statements,
         tally: this.#tally,
-        openTransaction: this.#options.openTransaction,
+        openTransaction: (given) => asOpenTransaction(given, this.#how),
         check: (call, signal) => this.#check(call, signal),
-        prepare: (request, signal) => prepareTags(this.#options.client, this.#statements, request, signal),
+        prepare: (request, signal) => prepareTags(this.#session.client, this.#statements, request, signal),
       },
       tx,
     )
@@ -130,7 +134,7 @@ export class PgEventStore implements EventStore {
   }
 
   async waitFor(token: string, options?: AppendOptions): Promise<bigint> {
-    return await waitFor(this.#host, this.#options.clock, token, checkBounds('waitFor', options))
+    return await waitFor(this.#host, this.#session.clock, token, checkBounds('waitFor', options))
   }
 
   async truncate(stream: string, options: { readonly beforeVersion: number } & Closing): Promise<void> {
@@ -152,7 +156,7 @@ export class PgEventStore implements EventStore {
   async #shut(call: string, stream: string, { tenant = '', signal }: Closing, how: string | null, before: SqlText): Promise<void> {
     checkStream(`${call}: stream`, stream)
     checkTenant(`${call}: tenant`, tenant)
-    const { clock } = this.#options
+    const { clock } = this.#session
     const untilMs = clock.nowMs() + TIMEOUT_MS
     for (;;) {
       this.#check(call, signal)
@@ -195,7 +199,7 @@ export class PgEventStore implements EventStore {
 
   async close(): Promise<void> {
     this.#isOpen = false
-    this.#wakes.ring()
+    this.#wakes.close()
     await this.#committer.drain()
     await this.#upkeep.ended()
   }
@@ -206,12 +210,12 @@ export class PgEventStore implements EventStore {
   }
 
   async #read(statement: PgStatement, values: readonly SqlText[], call: string, signal: AbortSignal | undefined): Promise<SqlRow> {
-    return (await this.#options.client.query(statement, values, { call, writes: false, signal }))[0] ?? []
+    return (await this.#session.client.query(statement, values, { call, writes: false, signal }))[0] ?? []
   }
 
   /** One call that may write, READ COMMITTED whatever the connection's default is. */
   async #ask(statement: PgStatement, values: readonly SqlText[], call: string, signal: AbortSignal | undefined): Promise<SqlRow> {
-    const work = this.#options.client.transaction((connection) => connection.query(statement, values), { call, writes: true, signal })
+    const work = this.#session.client.transaction((connection) => connection.query(statement, values), { call, writes: true, signal })
     return (await work)[0] ?? []
   }
 

@@ -1,28 +1,20 @@
 // Event stores on a schema of the test file's own, and transactions as a user opens them.
 import pg from 'pg'
 import { afterAll, beforeAll } from 'vitest'
+import type { PgClient } from '../../../../src/adapters/postgres/client/client.ts'
 import { PgEventStore, type PgEventStoreOptions } from '../../../../src/adapters/postgres/events/store.ts'
 import { migrate } from '../../../../src/adapters/postgres/migrations/migrate.ts'
 import { namesOf } from '../../../../src/adapters/postgres/names.ts'
-import type { SqlRunner } from '../../../../src/adapters/sql-shared/runner.ts'
+import { PgSession } from '../../../../src/adapters/postgres/session.ts'
 import { defaultClock } from '../../../../src/core/clock.ts'
-import { HoldfastError } from '../../../../src/core/errors.ts'
 import { type Admin, clientFor, type Driver, ownSchema, type Pooled, type PoolSettings, poolOf } from '../support.ts'
 
 export const TABLES = ['event', 'event_archived', 'event_pending', 'event_stream', 'event_tag', 'event_tagged', 'event_key', 'event_batch']
 
-export async function openTransaction(tx: unknown): Promise<SqlRunner> {
-  if (!(tx instanceof pg.Client) || tx.getTransactionStatus() !== 'T')
-    throw new HoldfastError('TX_NOT_OPEN', 'no open transaction', { effect: 'none' })
-  return {
-    query: async (text, values) => (await tx.query({ text, values: [...values], rowMode: 'array' })).rows as (string | null)[][],
-  }
-}
-
 export interface Bench extends Admin {
   readonly pooled: Pooled
   /** One more opening, as another process would have; not yet opened. */
-  readonly store: (change?: Partial<PgEventStoreOptions>) => PgEventStore
+  readonly store: (change?: Partial<PgEventStoreOptions>, client?: PgClient) => PgEventStore
   /** A connection of a user's own with a transaction begun on it. */
   readonly begin: (how?: string) => Promise<UserTransaction>
   /** Empties the log. */
@@ -56,8 +48,12 @@ export function bench(prefix: string, driver: Driver = 'pg', settings: PoolSetti
     pooled,
     clear,
     table: (name) => names.of(name),
-    store: (change = {}) =>
-      new PgEventStore({ client: clientFor(pooled), names, clock: defaultClock, keysKeptDays: 7, openTransaction, ...change }),
+    store: (change = {}, client = clientFor(pooled)) =>
+      new PgEventStore(new PgSession({ client, names, clock: defaultClock, how: 'migrate' }), {
+        keysKeptDays: 7,
+        how: 'migrate',
+        ...change,
+      }),
     begin: async (how = 'begin') => {
       const tx = await users.connect()
       await tx.query(how)
