@@ -1,12 +1,21 @@
 // Event stores on a schema of the test file's own, and transactions as a user opens them.
 import pg from 'pg'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { PgClient } from '../../../../src/adapters/postgres/client/client.ts'
 import { PgEventStore, type PgEventStoreOptions } from '../../../../src/adapters/postgres/events/store.ts'
 import { migrate } from '../../../../src/adapters/postgres/migrations/migrate.ts'
 import { namesOf } from '../../../../src/adapters/postgres/names.ts'
 import { PgSession } from '../../../../src/adapters/postgres/session.ts'
 import { defaultClock } from '../../../../src/core/clock.ts'
+import type {
+  AppendRequest,
+  AppendVerdict,
+  EventStore,
+  Expectation,
+  LogRead,
+  NewEvent,
+  StoredEvent,
+} from '../../../../src/ports/event-store.ts'
 import { type Admin, clientFor, type Driver, ownSchema, type Pooled, type PoolSettings, poolOf } from '../support.ts'
 
 export const TABLES = ['event', 'event_archived', 'event_pending', 'event_stream', 'event_tag', 'event_tagged', 'event_key', 'event_batch']
@@ -20,6 +29,48 @@ export interface Bench extends Admin {
   /** Empties the log. */
   readonly clear: () => Promise<void>
   readonly table: (name: string) => string
+}
+
+/** What of a request is told in short: `none STREAM_BUSY`, `ok 1,2 @7`. */
+export const told = (verdict: AppendVerdict | undefined): string => {
+  if (verdict === undefined) return 'no verdict'
+  if (verdict.result === 'ok') return `ok ${verdict.versions.join(',')} @${verdict.position}`
+  if (verdict.result === 'duplicate') return `duplicate ${verdict.original.versions.join(',')} @${verdict.original.position}`
+  if (verdict.result === 'conflict') return `conflict ${verdict.reason}`
+  return `${verdict.result} ${verdict.error.code}`
+}
+
+export const event = (data: unknown = 1, change: Partial<NewEvent> = {}): NewEvent => ({ type: 'happened', data, ...change })
+
+export const one = (
+  stream: string,
+  expect: Expectation = 'any',
+  change: Partial<AppendRequest> & { events?: readonly NewEvent[] } = {},
+): AppendRequest => {
+  const { events = [event()], ...rest } = change
+  return { writes: [{ stream, expect, events }], ...rest }
+}
+
+export async function logOf(store: EventStore, read: LogRead = {}): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = []
+  for await (const batch of store.readAll(read)) events.push(...batch.events)
+  return events
+}
+
+export async function streamOf(store: EventStore, stream: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = []
+  for await (const batch of store.readStream(stream)) events.push(...batch)
+  return events
+}
+
+/** That places are 1, 2, 3 … and, in each stream, versions too, in the same order. */
+export function expectSound(events: readonly StoredEvent[]): void {
+  expect(events.map(({ position }) => position)).toEqual(events.map((_, i) => BigInt(i + 1)))
+  const versions = new Map<string, number>()
+  for (const { stream, version } of events) {
+    expect([stream, version]).toEqual([stream, (versions.get(stream) ?? 0) + 1])
+    versions.set(stream, version)
+  }
 }
 
 export interface UserTransaction {
