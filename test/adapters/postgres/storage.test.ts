@@ -232,6 +232,19 @@ describeWith('postgres', 'a PostgreSQL storage', () => {
       expect(await hinted).toBe(true)
     })
 
+    test('listens on a connection that a pool of pg can spare, and gives it back', async () => {
+      const { pool, end } = poolOf('pg', { max: 1 })
+      const { storage } = storageOf({}, { listen: pool as pg.Pool })
+      await storage.open()
+      const listener = await storage.notifier.listen('a')
+      const hinted = listener.wait(15_000)
+      await storage.notifier.notify('a')
+      expect(await hinted).toBe(true)
+      await storage.close()
+      expect((await (pool as pg.Pool).query('select 1 as one')).rows).toEqual([{ one: 1 }])
+      await end()
+    })
+
     test('does not open where its listening connection cannot be had', async () => {
       const listen = () => new pg.Client({ host: HOST, port: 1 })
       const { storage } = storageOf({}, { listen })
