@@ -44,12 +44,10 @@ type Query = (what: PgStatement, values: readonly (string | null)[]) => Promise<
 export class PgCheckpoints implements Checkpoints {
   readonly #port: PgPort
   readonly #queries
-  readonly #how: string
 
-  constructor(session: PgSession, how: string) {
+  constructor(session: PgSession) {
     this.#port = new PgPort(session)
     this.#queries = checkpointQueries(session.names)
-    this.#how = how
   }
 
   open(signal?: AbortSignal): Promise<void> {
@@ -69,7 +67,7 @@ export class PgCheckpoints implements Checkpoints {
   ): Promise<CheckpointVerdict> {
     this.#port.check('save', signal)
     checkWrite(write)
-    if (tx !== undefined) return await this.#save(write, inside(await asOpenTransaction(tx, this.#how)))
+    if (tx !== undefined) return await this.#save(write, inside(await asOpenTransaction(tx, this.#port.session.how)))
     const call = { call: 'save', writes: true, signal }
     return await this.#save(write, (what, values) => patiently(this.#port.session.clock, () => this.#port.query(what, values, call)))
   }

@@ -22,14 +22,15 @@ export class PgSession {
   readonly client: PgClient
   readonly names: Names
   readonly clock: Clock
-  readonly #how: string
+  /** Which call or command creates the tables. */
+  readonly how: string
   #isFit = false
 
   constructor({ client, names, clock, how }: SessionOptions) {
     this.client = client
     this.names = names
     this.clock = clock
-    this.#how = how
+    this.how = how
   }
 
   /** Looks, once, whether the database is migrated and fit; writes nothing. */
@@ -55,7 +56,7 @@ export class PgSession {
     const version = Number(schema)
     if (!Number.isSafeInteger(version) || version < 0) throw corrupt(`its schema version is ${schema ?? 'missing'}`)
     if (version > VERSION) throw corrupt(`a newer version of holdfast wrote it (schema ${version}, this one knows ${VERSION})`)
-    if (version < VERSION) throw notMigrated(`schema ${version}, ${VERSION} is needed`, this.#how)
+    if (version < VERSION) throw notMigrated(`schema ${version}, ${VERSION} is needed`, this.how)
     if (encoding !== 'UTF8') throw corrupt(`its encoding is ${encoding}, not UTF8`)
     if (spoken?.toUpperCase() !== 'UTF8' && spoken !== 'UNICODE') throw corrupt(`the connection's client_encoding is ${spoken}, not UTF8`)
     if (Number(server) < SERVER_MIN) throw corrupt(`the server is of version ${server}, 13 or later is needed`)

@@ -8,7 +8,7 @@ import type { Lease } from '../../ports/lease.ts'
 import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
 import { PgCheckpoints } from './checkpoints.ts'
-import { clientOf } from './client/detect.ts'
+import { clientOf, isPgPool } from './client/detect.ts'
 import type { PgPool } from './client/pg-client.ts'
 import type { PostgresJs } from './client/postgres-js-raw.ts'
 import { PgEventStore } from './events/store.ts'
@@ -26,7 +26,8 @@ import { healthOf, type PostgresStats, statsOf } from './stats.ts'
 export interface PostgresStorageOptions extends PlaceOptions {
   /** Whether statements are prepared once per connection; default true. False behind a pooler in transaction mode (PgBouncer before 1.21). */
   readonly preparedStatements?: boolean
-  /** How hints are pushed: a function that makes a `Client` of pg, or an `sql` of postgres.js; not through a pooler. Default: polling. */
+  /** How hints are pushed, not through a pooler: a function that makes a `Client` of pg, an `sql` of postgres.js, or a `Pool` of pg, of which
+   * one connection is kept. Default: polling. */
   readonly listen?: Listen
   /** How often hints are looked for while somebody waits, where there is no `listen`; in milliseconds, 10 to 60,000; default 250. */
   readonly pollMs?: number
@@ -48,8 +49,8 @@ const rules = {
   preparedStatements: flag(true),
   listen: optional(
     any<Listen>(
-      'a function that makes a Client of pg, or an sql of postgres.js',
-      (value) => typeof value === 'function',
+      'a function that makes a Client of pg, an sql of postgres.js or a Pool of pg',
+      (value) => typeof value === 'function' || isPgPool(value),
       undefined as never,
     ),
   ),
@@ -85,7 +86,7 @@ export interface PostgresStorage extends Storage {
  * @param options
  * - `schema`: where the tables are, default `holdfast`. `prefix`: before their names, default none.
  * - `preparedStatements`: default true; false behind a pooler in transaction mode.
- * - `listen`: how hints are pushed to `notifier`, past any pooler: `() => new Client(…)`, or an `sql` of postgres.js. Default: polling every
+ * - `listen`: how hints are pushed to `notifier`, past any pooler: `() => new Client(…)`, an `sql` of postgres.js, or a `Pool`. Default: polling every
  *   `pollMs`, 10 to 60,000, default 250, while somebody waits.
  * - `connectMaxMs`: how long a call waits for a connection, 1 to 600,000, default 10,000; then `STORAGE_UNAVAILABLE` with effect none.
  * - `settleMaxMs`: how long what became of a lost batch is asked for, 0 to 600,000, default 10,000; then an error with effect unknown.
@@ -121,11 +122,11 @@ export function postgresStorage(pool: PgPool | PostgresJs, options?: PostgresSto
   const hints = read.listen === undefined ? undefined : notifier
   const ports = {
     sagaJournal: new PgJournal(session, read.settleMaxMs),
-    eventStore: new PgEventStore(session, { keysKeptDays: read.keysKeptDays, how, hints }),
+    eventStore: new PgEventStore(session, { keysKeptDays: read.keysKeptDays, hints }),
     keyValue: new PgKeyValue(session),
     lease: new PgLease(session),
     notifier,
-    checkpoints: new PgCheckpoints(session, how),
+    checkpoints: new PgCheckpoints(session),
   }
   return {
     engine: 'postgres',

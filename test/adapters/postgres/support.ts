@@ -42,7 +42,7 @@ export function poolOf(
     return { pool, end: () => pool.end() }
   }
   const pool = postgres({ host: HOST, port, database, user, max, onnotice: () => {}, connection: settings, backoff: () => 0.01 })
-  return { pool, end: () => pool.end({ timeout: 5 }) }
+  return { pool, end: () => pool.end({ timeout: 0.3 }) }
 }
 
 export const isJs = (pool: Pooled['pool']): pool is postgres.Sql => typeof pool === 'function'

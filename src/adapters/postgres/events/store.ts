@@ -37,8 +37,6 @@ import { Wakes } from './wakes.ts'
 export interface PgEventStoreOptions {
   /** After how many days a key may be forgotten. */
   readonly keysKeptDays: number
-  /** Which call or command creates the tables. */
-  readonly how: string
   /** Hints that reach other processes at once, where there are such. */
   readonly hints?: Notifier | undefined
 }
@@ -51,7 +49,6 @@ interface Closing {
 /** Events in PostgreSQL. What is decided is decided by the functions of the migrations; here requests are grouped, and answers read. */
 export class PgEventStore implements EventStore {
   readonly #session: PgSession
-  readonly #how: string
   readonly #statements: EventStatements
   readonly #tally = new EventTally()
   readonly #wakes: Wakes
@@ -60,9 +57,8 @@ export class PgEventStore implements EventStore {
   readonly #committer: Committer
   #isOpen = false
 
-  constructor(session: PgSession, { keysKeptDays, how, hints }: PgEventStoreOptions) {
+  constructor(session: PgSession, { keysKeptDays, hints }: PgEventStoreOptions) {
     this.#session = session
-    this.#how = how
     const { client, names, clock } = session
     const statements = eventStatements(names)
     this.#statements = statements
@@ -107,7 +103,7 @@ export class PgEventStore implements EventStore {
       {
         statements: this.#statements,
         tally: this.#tally,
-        openTransaction: (given) => asOpenTransaction(given, this.#how),
+        openTransaction: (given) => asOpenTransaction(given, this.#session.how),
         check: (call, signal) => this.#check(call, signal),
         prepare: (request, signal) => prepareTags(this.#session.client, this.#statements, request, signal),
       },

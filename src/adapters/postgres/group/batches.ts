@@ -27,6 +27,9 @@ export interface BatchesOptions<Request, Answer> {
 
 const PAUSE_FIRST_MS = 10
 const PAUSE_MAX_MS = 1_000
+/** Also where there was no time left, what became of a batch is asked once. */
+const CLAIM_LEAST_MS = 50
+const KEPT = 'kept '
 /** Batches between two removals of old rows. */
 const PRUNED_EVERY = 2_000
 
@@ -75,19 +78,33 @@ export class Batches<Request, Answer> {
   }
 
   async #settle(id: string, requests: readonly Request[], untilMs: number, lost: unknown): Promise<readonly Outcome<Answer>[]> {
-    const { clock, client, recall } = this.#options
+    const { clock, recall } = this.#options
     for (let waitMs = PAUSE_FIRST_MS; ; waitMs = Math.min(waitMs * 2, PAUSE_MAX_MS)) {
       try {
-        const [[answer] = []] = await client.query(this.#claim, [id], { call: 'settling a batch', writes: true })
-        if (answer?.startsWith('kept ')) return (await recall(requests, answer.slice('kept '.length))).map(succeeded)
+        const answer = await this.#claimed(id, untilMs)
+        if (answer.startsWith(KEPT)) return (await recall(requests, answer.slice(KEPT.length))).map(succeeded)
         if (clock.nowMs() < untilMs) return await this.#run(requests, untilMs)
         // Certainly not written, and no time left to try again.
         return requests.map(() => failedWith(asNone(lost)))
-      } catch {
-        // The database cannot be reached yet, or the lost connection's transaction is still at work.
+      } catch (error) {
+        // The database cannot be reached yet, or the lost connection's transaction is still at work. What will not get better is not waited for.
+        const hopeless = error instanceof HoldfastError && error.retry === 'never' && error.effect === 'none' && error.code !== 'ABORTED'
+        if (hopeless || clock.nowMs() + waitMs >= untilMs) return requests.map(() => failedWith(lost))
       }
-      if (clock.nowMs() + waitMs >= untilMs) return requests.map(() => failedWith(lost))
       await pause(clock, waitMs)
+    }
+  }
+
+  async #claimed(id: string, untilMs: number): Promise<string> {
+    const { clock, client } = this.#options
+    const late = new AbortController()
+    const bound = clock.setTimer(() => late.abort(), Math.max(CLAIM_LEAST_MS, untilMs - clock.nowMs()))
+    try {
+      const call = { call: 'settling a batch', writes: true, signal: late.signal }
+      const [[answer] = []] = await client.query(this.#claim, [id], call)
+      return answer ?? ''
+    } finally {
+      bound.clear()
     }
   }
 

@@ -9,15 +9,15 @@ export const batchFunctions = ({ of }: Names): string => `
 create table ${of('batch')} (
   id text collate "C" primary key, verdicts text, at timestamptz not null default pg_catalog.clock_timestamp()
 );
-create function ${of('batch_claim')}(batch text) returns text language plpgsql set lock_timeout = '2s' as ${dollars(`
+create function ${of('batch_claim')}(batch_id text) returns text language plpgsql set lock_timeout = '2s' as ${dollars(`
 declare
   answer text;
 begin
-  insert into ${of('batch')} (id) values (batch) on conflict (id) do nothing;
+  insert into ${of('batch')} (id) values (batch_id) on conflict (id) do nothing;
   if found then
     return 'lost';
   end if;
-  select coalesce('kept ' || verdicts, 'lost') into answer from ${of('batch')} where id = batch;
+  select coalesce('kept ' || verdicts, 'lost') into answer from ${of('batch')} where id = batch_id;
   return answer;
 end
 `)};

@@ -27,7 +27,7 @@ create table ${of('saga_fence')} (shard bigint primary key, epoch bigint not nul
  */
 export const sagaAppend = ({ of }: Names): string => `
 create function ${of('saga_append')}(
-  batch text, ids text[], sagas text[], versions bigint[], definitions text[], inputs text[], shards bigint[], states text[], ends boolean[],
+  batch_id text, ids text[], sagas text[], versions bigint[], definitions text[], inputs text[], shards bigint[], states text[], ends boolean[],
   fence_shards bigint[], fence_epochs bigint[], first_seqs bigint[], last_seqs bigint[], started numeric[], updated numeric[],
   record_writes bigint[], record_seqs bigint[], kinds text[], steps text[], ats numeric[], datas text[]
 ) returns text language plpgsql ${PLANS} set lock_timeout = '5s' as ${dollars(`
@@ -86,7 +86,7 @@ begin
       from unnest(record_writes, record_seqs, kinds, steps, ats, datas) as r (write, seq, kind, step, at, data)
       where numbers[r.write] > 0;
 
-    insert into ${of('batch')} (id, verdicts) values (batch, array_to_string(verdicts, ''));
+    insert into ${of('batch')} (id, verdicts) values (batch_id, array_to_string(verdicts, ''));
   end if;
   return array_to_string(verdicts, '');
 end

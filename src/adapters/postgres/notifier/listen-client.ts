@@ -1,4 +1,5 @@
-import { isPostgresJs } from '../client/detect.ts'
+import { isPgPool, isPostgresJs } from '../client/detect.ts'
+import type { PgPool } from '../client/pg-client.ts'
 import type { PostgresJs } from '../client/postgres-js-raw.ts'
 
 /** What is used of a `Client` of `pg` that is made for listening. */
@@ -9,8 +10,11 @@ export interface ListenClient {
   on(event: string, listener: (value: never) => void): unknown
 }
 
-/** Makes a `Client` that is not connected yet, one for each connection that is needed: `() => new Client(…)`. Or an `sql` of postgres.js. */
-export type Listen = (() => ListenClient | Promise<ListenClient>) | PostgresJs
+/**
+ * Makes a `Client` that is not connected yet, one for each connection that is needed: `() => new Client(…)`. Or an `sql` of postgres.js, or a
+ * `Pool` of pg that can spare one.
+ */
+export type Listen = (() => ListenClient | Promise<ListenClient>) | PostgresJs | PgPool
 
 /** One connection that listens. */
 export interface Ear {
@@ -32,7 +36,7 @@ export async function openEar(listen: Listen, channel: string, { heard, listens,
     const { unlisten } = await (listen.listen as unknown as JsListen)(channel, heard, listens)
     return { close: async () => void (await unlisten()) }
   }
-  const client = await (listen as () => ListenClient | Promise<ListenClient>)()
+  const client = isPgPool(listen) ? await spared(listen) : await listen()
   let over = false
   const end = (error: unknown): void => {
     if (over) return
@@ -56,5 +60,16 @@ export async function openEar(listen: Listen, channel: string, { heard, listens,
       over = true
       await client.end().catch(() => {})
     },
+  }
+}
+
+/** A connection of a pool, which is closed in the end, since it listens. */
+async function spared(pool: PgPool): Promise<ListenClient> {
+  const client = (await pool.connect()) as Omit<ListenClient, 'end'> & { release(destroy: boolean): void }
+  return {
+    connect: async () => {},
+    query: (text) => client.query(text),
+    end: async () => client.release(true),
+    on: (event, listener) => client.on(event, listener),
   }
 }

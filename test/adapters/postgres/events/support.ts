@@ -100,11 +100,7 @@ export function bench(prefix: string, driver: Driver = 'pg', settings: PoolSetti
     clear,
     table: (name) => names.of(name),
     store: (change = {}, client = clientFor(pooled)) =>
-      new PgEventStore(new PgSession({ client, names, clock: defaultClock, how: 'migrate' }), {
-        keysKeptDays: 7,
-        how: 'migrate',
-        ...change,
-      }),
+      new PgEventStore(new PgSession({ client, names, clock: defaultClock, how: 'migrate' }), { keysKeptDays: 7, ...change }),
     begin: async (how = 'begin') => {
       const tx = await users.connect()
       await tx.query(how)
