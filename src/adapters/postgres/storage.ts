@@ -2,7 +2,6 @@ import type { Clock } from '../../core/clock.ts'
 import { checkOptions } from '../../core/options.ts'
 import { any, clock, durationMs, finite, flag, optional } from '../../core/rules.ts'
 import type { Checkpoints } from '../../ports/checkpoints.ts'
-import type { EventStore } from '../../ports/event-store.ts'
 import type { KeyValue } from '../../ports/key-value.ts'
 import type { Lease } from '../../ports/lease.ts'
 import type { Notifier } from '../../ports/notifier.ts'
@@ -11,7 +10,7 @@ import { PgCheckpoints } from './checkpoints.ts'
 import { clientOf, isPgPool } from './client/detect.ts'
 import type { PgPool } from './client/pg-client.ts'
 import type { PostgresJs } from './client/postgres-js-raw.ts'
-import { PgEventStore } from './events/store.ts'
+import { PgEventStore, type PostgresEventStore } from './events/store.ts'
 import { PgJournal } from './journal/journal.ts'
 import { PgKeyValue } from './key-value/key-value.ts'
 import { PgLease } from './lease.ts'
@@ -63,7 +62,7 @@ const rules = {
 
 /** A storage on PostgreSQL. */
 export interface PostgresStorage extends Storage {
-  readonly eventStore: EventStore
+  readonly eventStore: PostgresEventStore
   readonly keyValue: KeyValue
   readonly lease: Lease
   readonly notifier: Notifier

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts'
-import { HoldfastError } from '../../../core/errors.ts'
+import type { HoldfastError } from '../../../core/errors.ts'
 import { show } from '../../../core/options.ts'
 import type { AppendOptions, AppendRequest, AppendVerdict } from '../../../ports/event-store.ts'
 import { type CheckedRequest, checkRequest, isUnfit } from '../../event-shared/checked.ts'
@@ -8,7 +8,6 @@ import { type Bounds, checkBounds } from './bounds.ts'
 import type { Committer } from './committer.ts'
 import { none } from './decode.ts'
 import type { Pending } from './pending.ts'
-import { hasManyTags } from './prepare-tags.ts'
 
 /** How long after its deadline a request that is on its way may still be answered. */
 const GRACE_MS = 1_000
@@ -17,7 +16,6 @@ export interface AppendHost {
   readonly committer: Committer
   readonly clock: Clock
   check(call: string, signal: AbortSignal | undefined): void
-  prepare(request: CheckedRequest, signal: AbortSignal | undefined): Promise<void>
 }
 
 /** Checks requests and sees them into the queue, all in the step in which they were asked for. */
@@ -35,15 +33,6 @@ export async function appendAll(
   }
   if (requests.length === 0) return []
   const checked = requests.map(checkRequest)
-  for (const request of checked) {
-    if (isUnfit(request) || !hasManyTags(request)) continue
-    try {
-      await host.prepare(request, bounds.signal)
-    } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error
-      return checked.map((one) => (isUnfit(one) ? one : none(error)))
-    }
-  }
   return await new Promise((resolve) => new Asked(host, checked, bounds, resolve))
 }
 

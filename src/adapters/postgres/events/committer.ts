@@ -23,7 +23,7 @@ const PAUSE_MAX_MS = 50
 const QUEUED_MAX = 10_000
 const NAMES_MIN = 8
 /** How long what is on its way may still be answered after its caller has gone. */
-const ABORT_MAX_MS = 100
+const ABORT_MAX_MS = 1_000
 
 export interface CommitterOptions {
   readonly client: PgClient

@@ -10,6 +10,7 @@ import { numbersOf } from './arrays.ts'
 import { none, type Undecided, verdictsOf } from './decode.ts'
 import { encodeBatch, encodeOne } from './encode.ts'
 import type { Pending } from './pending.ts'
+import { prepareTags } from './prepare-tags.ts'
 import { NOT_READ_COMMITTED } from './sql/append.ts'
 import { STATUS } from './sql/status.ts'
 import type { EventStatements } from './statements.ts'
@@ -17,7 +18,7 @@ import type { EventStatements } from './statements.ts'
 /** How long after the last deadline of a batch its answer is waited for. */
 const GRACE_MS = 1_000
 /** How long a request waits on the server at a time: also who has left it there is gone by then. */
-const WAIT_MAX_MS = 1_000
+const WAIT_MAX_MS = 250
 /** Of what fails for a reason that may go away, before the batch is divided, or a request on its own is given up. */
 const RETRIES = 2
 const PAUSE_MAX_MS = 100
@@ -66,15 +67,16 @@ export class Flights {
   /** One round trip; answers what is to be sent again, in order. */
   async #send({ requests, failures }: Part, waits: boolean): Promise<Part[]> {
     const id = uuidv7()
-    const { clock } = this.#host
+    const { client, statements, clock } = this.#host
     const leftMs = (requests[0] as Pending).deadlineMs - clock.nowMs()
     const waitMs = waits ? Math.min(WAIT_MAX_MS, Math.max(1, Math.ceil(leftMs))) : 0
     const checked = requests.map(({ request }) => request)
     const values = waits ? encodeOne(id, (requests[0] as Pending).request, waitMs) : encodeBatch(id, checked)
     this.#host.sent(requests.length)
-    for (const pending of requests) pending.sent = true
     let row: SqlRow
     try {
+      for (const request of checked) await prepareTags(client, statements, request)
+      for (const pending of requests) pending.sent = true
       row = await this.#bounded(requests, this.#call(values), waits ? requests[0] : undefined)
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error
@@ -136,8 +138,12 @@ export class Flights {
       return []
     }
     if (state === OUT_OF_LOCKS) this.#host.crowded()
-    const isServers = state !== undefined
-    if (error.retry === 'later' && (!isServers || failures <= RETRIES)) {
+    if (isEverybodys(error)) {
+      for (const pending of requests) this.#host.answered(pending, none(error))
+      return []
+    }
+    const isReached = state !== undefined && !OUT_OF_REACH.test(state)
+    if (error.retry === 'later' && (!isReached || failures <= RETRIES)) {
       await this.#pause(Math.min(PAUSE_MAX_MS, 2 ** failures))
       return [{ requests, failures }]
     }
@@ -205,6 +211,11 @@ const CALL: CallOptions = { call: 'append', writes: true }
 
 /** 55P03, a deadlock, a serialization failure. */
 const CONTENDED = new Set(['55P03', '40P01', '40001'])
+/** No connection to be had for now: as long as there is time it is tried again. */
+const OUT_OF_REACH = /^(08|53300|57P)/
+/** A read-only server, a full disk, a missing privilege, no tables: to ask for each request on its own would change nothing. */
+const EVERYBODYS = new Set(['25006', '53100', '42501'])
+const isEverybodys = (error: HoldfastError): boolean => error.code === 'NOT_MIGRATED' || EVERYBODYS.has(stateOf(error) ?? '')
 const OUT_OF_LOCKS = '53200'
 
 const lastDeadline = (requests: readonly Pending[]): number => requests.reduce((last, { deadlineMs }) => Math.max(last, deadlineMs), 0)

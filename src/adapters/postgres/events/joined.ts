@@ -20,7 +20,7 @@ export interface JoinHost {
   readonly openTransaction: OpenTransaction
   check(call: string, signal: AbortSignal | undefined): void
   /** Makes rows for more new tags than the server's lock table should carry. */
-  prepare(request: CheckedRequest, signal: AbortSignal | undefined): Promise<void>
+  prepare(request: CheckedRequest): Promise<void>
 }
 
 /** Appends inside the user's transaction: what it needs is held to its end, the log is not. */
@@ -42,7 +42,7 @@ async function append(host: JoinHost, tx: unknown, request: AppendRequest, { tim
   if (isUnfit(checked)) return checked
   const runner = await host.openTransaction(tx)
   if (checked.condition?.queries === 'whole-log') return none(wholeLogJoined())
-  await host.prepare(checked, signal)
+  await host.prepare(checked)
   if (signal?.aborted === true) return none(aborted('append', signal))
   const rows = await runner.query(host.statements.join.text, encodeOne(uuidv7(), checked, Math.ceil(timeoutMs)))
   const [verdict] = verdictsOf([checked], rows[0] as SqlRow)

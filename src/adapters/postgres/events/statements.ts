@@ -39,7 +39,7 @@ export function eventStatements(names: Names) {
     place: statement(`select ${of('event_place_all')}($1::text::int)::text`),
     shut: statement(`select ${of('event_shut')}($1::text, $2::text, $3::text, $4::text::bigint, $5::text::int)`),
     purge: statement(`select ${of('event_purge')}($1::text::float8, $2::text::int)::text`),
-    tags: statement(`select ${of('event_tags')}($1::text, $2::text::text[])::text`),
+    tags: statement(`select ${of('event_tags')}($1::text, $2::text::text[], $3::text::int)::text`),
     placed: statement(`select l.head::text, l.incarnation, s.version::text, e.position::text,
       exists (select from ${of('event_pending')} p where p.stream_no = $1::text::bigint and p.version = $2::text::bigint)::text
       from ${of('event_log')} l left join ${of('event_stream')} s on s.stream_no = $1::text::bigint

@@ -41,13 +41,21 @@ export interface PgEventStoreOptions {
   readonly hints?: Notifier | undefined
 }
 
+export interface PostgresEventStore extends EventStore {
+  /**
+   * Gives the log another incarnation: for an operator who has put back an older state of the database in a way that the server does not show (a
+   * copy of its files). Readers, tokens and checkpoints of before are answered `LOG_RESET` from then on.
+   */
+  rotate(signal?: AbortSignal): Promise<LogHead>
+}
+
 interface Closing {
   readonly tenant?: string
   readonly signal?: AbortSignal
 }
 
 /** Events in PostgreSQL. What is decided is decided by the functions of the migrations; here requests are grouped, and answers read. */
-export class PgEventStore implements EventStore {
+export class PgEventStore implements PostgresEventStore {
   readonly #session: PgSession
   readonly #statements: EventStatements
   readonly #tally = new EventTally()
@@ -91,7 +99,6 @@ export class PgEventStore implements EventStore {
         committer: this.#committer,
         clock: this.#session.clock,
         check: (call, signal) => this.#check(call, signal),
-        prepare: (request, signal) => prepareTags(this.#session.client, this.#statements, request, signal),
       },
       requests,
       options,
@@ -105,7 +112,7 @@ export class PgEventStore implements EventStore {
         tally: this.#tally,
         openTransaction: (given) => asOpenTransaction(given, this.#session.how),
         check: (call, signal) => this.#check(call, signal),
-        prepare: (request, signal) => prepareTags(this.#session.client, this.#statements, request, signal),
+        prepare: (request) => prepareTags(this.#session.client, this.#statements, request),
       },
       tx,
     )
@@ -186,7 +193,6 @@ export class PgEventStore implements EventStore {
     }
   }
 
-  /** After a restore that the engine cannot see: readers and tokens of before are answered `LOG_RESET` from now on. */
   async rotate(signal?: AbortSignal): Promise<LogHead> {
     this.#check('rotate', signal)
     const [head, incarnation] = await this.#ask(this.#statements.open, ['true'], 'rotate', signal)

@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import { postgresStorage } from '../../../../src/adapters/postgres/index.ts'
 
 const [url = '', schema = '', driver = '', name = ''] = process.argv.slice(2)
-const pool = driver === 'pg' ? new pg.Pool({ connectionString: url, max: 4 }) : postgres(url, { max: 4 })
+const pool = driver === 'pg' ? new pg.Pool({ connectionString: url, max: 4 }) : postgres(url, { max: 4, backoff: () => 0.01 })
 if (pool instanceof pg.Pool) pool.on('error', () => {})
 const { eventStore, open, close } = postgresStorage(pool, { schema })
 await open()
@@ -23,5 +23,5 @@ const lane = async (number: number): Promise<void> => {
 }
 await Promise.all(Array.from({ length: 12 }, (_, number) => lane(number)))
 await close()
-await pool.end()
+await (pool instanceof pg.Pool ? pool.end() : pool.end({ timeout: 1 }))
 process.stdin.destroy()

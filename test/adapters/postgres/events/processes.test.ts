@@ -60,5 +60,5 @@ describeWith('postgres', 'event stores of several processes', () => {
     expect(places.size).toBe(events.length)
     for (const { acknowledged } of all) for (const [key, position] of acknowledged) expect([key, places.get(key)]).toEqual([key, position])
     await reader.close()
-  })
+  }, 60_000)
 })

@@ -2,6 +2,7 @@ import type { Names } from '../../names.ts'
 import { appendConditions, appendKeys, appendStreams, appendTags } from './append-locks.ts'
 import { appendVerdicts } from './append-verdicts.ts'
 import { appendWrites } from './append-writes.ts'
+import { SETTINGS } from './settings.ts'
 import { STATUS } from './status.ts'
 
 /** In this order they are bound. Lists are flat: a place in another list counts from 1. */
@@ -55,7 +56,7 @@ const RESULT = 'out r_status int[], out r_versions bigint[], out r_base bigint, 
  */
 export const appendFunction = (names: Names): string => `
 create function ${names.of('event_append')}(p_joined boolean, ${SIGNATURE}, ${RESULT})
-language plpgsql volatile set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $body$
+language plpgsql volatile ${SETTINGS} as $body$
 declare
   n constant int := cardinality(p_r_writes);
   now_ms constant bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
@@ -98,7 +99,7 @@ export const NOT_READ_COMMITTED = 'isolation'
  * is an answer, not an error that would end the transaction.
  */
 export const joinFunction = ({ of }: Names): string => `
-create function ${of('event_join')}(${SIGNATURE}, ${RESULT}) language plpgsql volatile as $body$
+create function ${of('event_join')}(${SIGNATURE}, ${RESULT}) language plpgsql volatile ${SETTINGS} as $body$
 declare
   lock_timeout_was constant text := current_setting('lock_timeout');
 begin

@@ -1,4 +1,5 @@
 import { literal, type Place } from '../../names.ts'
+import { SETTINGS } from './settings.ts'
 
 /** The advisory lock of the log: it is given in the order in which it was asked for, which a row lock is not. */
 export const logLock = (place: Place): string => `pg_catalog.hashtextextended(${seedOf('log', place)}, 0)`
@@ -14,7 +15,7 @@ export function nameLock(what: 'stream' | 'tag' | 'key', place: Place, tenant: s
 export const eventLocks = (of: (name: string) => string, place: Place): string => `
 create function ${of('event_hold')}(
   p_k_tenant text[], p_k_key text[], p_s_tenant text[], p_s_name text[], p_t_tenant text[], p_t_tag text[]
-) returns void language plpgsql volatile as $body$
+) returns void language plpgsql volatile ${SETTINGS} as $body$
 begin
   for i in 1 .. coalesce(cardinality(p_k_key), 0) loop
     perform pg_catalog.pg_advisory_xact_lock(${nameLock('key', place, 'p_k_tenant[i]', 'p_k_key[i]')});

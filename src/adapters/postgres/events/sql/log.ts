@@ -1,5 +1,6 @@
 import type { Names } from '../../names.ts'
 import { logLock } from './locks.ts'
+import { SETTINGS } from './settings.ts'
 
 /** An event as JSON, for what is told of a conflict and for what is read. Data and metadata go in as they are kept. */
 export const eventJson = (e: string, position: string): string =>
@@ -12,7 +13,7 @@ const COLUMNS = 'stream_no, version, recorded_ms, tenant, stream, type, id, tags
  * that the order of `seq` is that). Whoever calls it holds the log's lock. Answers how many they were.
  */
 const placing = ({ of }: Names): string => `
-create function ${of('event_place')}(p_reserved bigint) returns bigint language plpgsql volatile set enable_seqscan = off set jit = off as $body$
+create function ${of('event_place')}(p_reserved bigint) returns bigint language plpgsql volatile ${SETTINGS} as $body$
 declare
   moved bigint;
 begin
@@ -34,7 +35,7 @@ begin
   return moved;
 end $body$;
 
-create function ${of('event_place_all')}(p_wait_ms int) returns bigint language plpgsql volatile as $body$
+create function ${of('event_place_all')}(p_wait_ms int) returns bigint language plpgsql volatile ${SETTINGS} as $body$
 begin
   if not exists (select from ${of('event_pending')}) then
     return 0;
@@ -46,7 +47,7 @@ end $body$;`
 
 /** What a stream has beyond a version, at most 101; null: nothing. */
 const after = ({ of }: Names): string => `
-create function ${of('event_after')}(p_stream_no bigint, p_version bigint) returns json language sql stable as $body$
+create function ${of('event_after')}(p_stream_no bigint, p_version bigint) returns json language sql stable ${SETTINGS} as $body$
   select json_agg(${eventJson('e', 'e.position')} order by e.version) from (
     (select e.position, ${columns('e')} from ${of('event')} e
       where e.stream_no = p_stream_no and e.version > p_version order by e.version limit 101)
@@ -62,7 +63,7 @@ const columns = (e: string): string => COLUMNS.replaceAll(/\w+/g, (name) => `${e
 /** What matches any of the queries beyond a position, at most 101; null: nothing. Of a query's tags the one with the fewest events is followed. */
 const matching = ({ of }: Names): string => `
 create function ${of('event_matching')}(p_tenant text, p_queries jsonb, p_after bigint) returns json
-language sql stable set enable_seqscan = off set jit = off as $body$
+language sql stable ${SETTINGS} as $body$
   with q as materialized (
     select array(select jsonb_array_elements_text(x -> 'tags')) as tags,
       case when x ? 'types' then array(select jsonb_array_elements_text(x -> 'types')) end as types
@@ -88,7 +89,7 @@ language sql stable set enable_seqscan = off set jit = off as $body$
   ) e
 $body$;
 
-create function ${of('event_since')}(p_tenant text, p_after bigint, p_to bigint) returns json language sql stable set jit = off as $body$
+create function ${of('event_since')}(p_tenant text, p_after bigint, p_to bigint) returns json language sql stable ${SETTINGS} as $body$
   select json_agg(${eventJson('e', 'e.position')} order by e.position) from (
     select * from ${of('event')} e where e.position > p_after and (p_to is null or e.position <= p_to) and e.tenant = p_tenant
     order by e.position limit 101

@@ -1,5 +1,6 @@
 import type { Names } from '../../names.ts'
-import { logLock, sequence } from './locks.ts'
+import { logLock, nameLock, sequence } from './locks.ts'
+import { SETTINGS } from './settings.ts'
 
 /**
  * Settles a batch whose answer was lost: whoever writes its id first decides. The original can then never commit; or it has, and its answers
@@ -8,7 +9,7 @@ import { logLock, sequence } from './locks.ts'
 const claiming = ({ of }: Names): string => `
 create function ${of('event_claim')}(
   p_id uuid, p_wait_ms int, out r_status int[], out r_versions bigint[], out r_base bigint, out r_incarnation text
-) language plpgsql volatile as $body$
+) language plpgsql volatile ${SETTINGS} as $body$
 begin
   perform set_config('lock_timeout', p_wait_ms::text, true);
   insert into ${of('event_batch')} (id, at) values (p_id, clock_timestamp()) on conflict do nothing;
@@ -18,33 +19,33 @@ end $body$;`
 
 /** What of a server and database tells that positions may be given twice. Where they cannot be asked for, only an operator's call rotates. */
 const identity = ({ of, place }: Names): string => `
-create function ${of('event_system')}() returns text language plpgsql volatile as $body$
+create function ${of('event_system')}() returns text language plpgsql volatile ${SETTINGS} as $body$
 begin
   return (select c.system_identifier::text from pg_control_system() c) || '.' || (select d.oid::text from pg_database d where d.datname = current_database());
 exception when others then
   return '';
 end $body$;
 
-create function ${of('event_timeline')}() returns text language plpgsql volatile as $body$
+create function ${of('event_timeline')}() returns text language plpgsql volatile ${SETTINGS} as $body$
 begin
   return substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8);
 exception when others then
   return '';
 end $body$;
 
-create function ${of('event_open')}(p_rotate boolean, out r_head bigint, out r_incarnation text) language plpgsql volatile as $body$
+create function ${of('event_open')}(p_rotate boolean, out r_head bigint, out r_incarnation text) language plpgsql volatile ${SETTINGS} as $body$
 declare
   l record;
   system_now constant text := ${of('event_system')}();
   timeline_now constant text := ${of('event_timeline')}();
 begin
   select * into strict l from ${of('event_log')};
-  if not pg_is_in_recovery() and (p_rotate or l.system <> system_now or l.timeline <> timeline_now) then
+  if not pg_is_in_recovery() and (p_rotate or system_now not in ('', l.system) or timeline_now not in ('', l.timeline)) then
     perform pg_catalog.pg_advisory_xact_lock(${logLock(place)});
     select * into strict l from ${of('event_log')};
-    update ${of('event_log')} set system = system_now, timeline = timeline_now,
+    update ${of('event_log')} set system = coalesce(nullif(system_now, ''), system), timeline = coalesce(nullif(timeline_now, ''), timeline),
       incarnation = case
-        when p_rotate or (l.system <> '' and l.system <> system_now) or (l.timeline <> '' and l.timeline <> timeline_now)
+        when p_rotate or (l.system <> '' and system_now not in ('', l.system)) or (l.timeline <> '' and timeline_now not in ('', l.timeline))
         then gen_random_uuid()::text else incarnation end
     returning * into l;
   end if;
@@ -58,7 +59,7 @@ end $body$;`
  */
 const shutting = ({ of }: Names): string => `
 create function ${of('event_shut')}(p_tenant text, p_name text, p_shut text, p_before bigint, p_wait_ms int) returns text
-language plpgsql volatile set enable_seqscan = off set jit = off as $body$
+language plpgsql volatile ${SETTINGS} as $body$
 declare
   s record;
   known boolean;
@@ -98,7 +99,7 @@ end $body$;`
 /** In small steps, so that nobody waits for it; answers how many rows went. */
 const purging = ({ of }: Names): string => `
 create function ${of('event_purge')}(p_keys_days float8, p_limit int) returns bigint
-language plpgsql volatile set enable_seqscan = off set jit = off as $body$
+language plpgsql volatile ${SETTINGS} as $body$
 declare
   keys bigint;
   batches bigint;
@@ -117,13 +118,19 @@ begin
   return keys + batches;
 end $body$;`
 
-/** Tags of a request that has more new ones than the lock table should carry: committed apart, so that they are rows when it asks for them. */
-const tagging = ({ of }: Names): string => `
-create function ${of('event_tags')}(p_tenant text, p_tags text[]) returns void language plpgsql volatile as $body$
+/** Rows for tags that have none, in the order in which everybody takes names: committed apart, before a request that has many asks for them. */
+const tagging = ({ of, place }: Names): string => `
+create function ${of('event_tags')}(p_tenant text, p_tags text[], p_wait_ms int) returns void language plpgsql volatile ${SETTINGS} as $body$
 begin
-  insert into ${of('event_tag')} (tag_no, tenant, tag, last_position, events)
-  select nextval(${sequence(of('event_tag_no'))}), p_tenant, u.tag, 0, 0 from unnest(p_tags) u(tag)
-  order by u.tag collate "C" on conflict do nothing;
+  perform set_config('lock_timeout', p_wait_ms::text, true);
+  for i in 1 .. cardinality(p_tags) loop
+    perform 1 from ${of('event_tag')} t where t.tag = p_tags[i] and t.tenant = p_tenant;
+    if not found then
+      perform pg_catalog.pg_advisory_xact_lock(${nameLock('tag', place, 'p_tenant', 'p_tags[i]')});
+      insert into ${of('event_tag')} (tag_no, tenant, tag, last_position, events)
+      values (nextval(${sequence(of('event_tag_no'))}), p_tenant, p_tags[i], 0, 0) on conflict do nothing;
+    end if;
+  end loop;
 end $body$;`
 
 export const upkeepFunctions = (names: Names): string =>
