@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
+import type { PgClient } from '../../../../src/adapters/postgres/client/client.ts'
 import { logLock } from '../../../../src/adapters/postgres/events/sql/locks.ts'
 import type { StoredEvent } from '../../../../src/ports/event-store.ts'
 import { describeWith } from '../../../support/services.ts'
-import { until } from '../support.ts'
+import { clientFor, until } from '../support.ts'
 import { bench, event, expectSound, logOf, one, streamOf, told } from './support.ts'
 
 describeWith('postgres', 'order in the log', () => {
-  const { store, begin, clear, run, table, schema } = bench('order')
+  const { store, begin, clear, run, table, schema, pooled } = bench('order')
 
   test('rule 1: committed joined events get places below a batch’s own, per stream in the order of versions', async () => {
     await clear()
@@ -134,6 +135,48 @@ describeWith('postgres', 'order in the log', () => {
       expect(numbers).toEqual([...numbers].sort((a, b) => Number(a) - Number(b)))
     }
     expectSound(await logOf(writer))
+    await writer.close()
+  })
+
+  test('rule 3: who comes after a request that others hold up, and shares a stream with it, stays behind it', async () => {
+    await clear()
+    const writer = store()
+    await writer.open()
+    const { tx, commit } = await begin()
+    await writer.join(tx).append(one('held'))
+    const writes = ['held', 'shared'].map((stream) => ({ stream, expect: 'any' as const, events: [event('first')] }))
+    const asked = writer.append([{ writes }, one('shared', 'any', { events: [event('second')] }), one('free')], { timeoutMs: 20_000 })
+    await writer.append([one('later')])
+    await commit()
+    expect((await asked).map(({ result }) => result)).toEqual(['ok', 'ok', 'ok'])
+    expect((await streamOf(writer, 'shared')).map(({ data }) => data)).toEqual(['first', 'second'])
+    await writer.close()
+  })
+
+  test('rule 3: a stream that is in flight is not in this process’s other batch', async () => {
+    await clear()
+    const real = clientFor(pooled)
+    let release = (): void => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let appends = 0
+    const slow: PgClient = {
+      ...real,
+      query: async (statement, values, call) => {
+        if (statement.text.includes('event_append') && appends++ === 0) await released
+        return await real.query(statement, values, call)
+      },
+    }
+    const writer = store({}, slow)
+    await writer.open()
+    const first = writer.append([one('x', 'any', { events: [event('first')] })])
+    await until('it is on its way', () => appends === 1)
+    const second = writer.append([one('x', 'any', { events: [event('second')] })])
+    expect((await writer.append([one('free')])).map(told)).toEqual(['ok 1 @1'])
+    release()
+    await Promise.all([first, second])
+    expect((await streamOf(writer, 'x')).map(({ data }) => data)).toEqual(['first', 'second'])
     await writer.close()
   })
 
