@@ -143,6 +143,18 @@ describeWith('postgres', 'who waits for whom', () => {
     for (const each of stores) await each.close()
   })
 
+  test('rule 6: a condition sees what was accepted before it in its own batch', async () => {
+    await clear()
+    const writer = store()
+    await writer.open()
+    const seat = (stream: string) =>
+      one(stream, 'any', { events: [event(1, { tags: ['seat'] })], condition: { queries: [{ tags: ['seat'] }], after: 0n } })
+    const verdicts = await writer.append([seat('a'), seat('b'), one('c'), seat('d')])
+    expect(verdicts.map(told)).toEqual(['ok 1 @1', 'conflict condition', 'ok 1 @2', 'conflict condition'])
+    expect(verdicts.map((verdict) => verdict.result === 'conflict' && verdict.missed.length)).toEqual([false, 1, false, 1])
+    await writer.close()
+  })
+
   test('rule 6: of a tag that was written since only what matches is a conflict', async () => {
     await clear()
     const writer = store()
