@@ -30,6 +30,7 @@ export interface CommitterOptions {
   readonly statements: EventStatements
   readonly clock: Clock
   readonly tally: EventTally
+  readonly answerMaxMs: number
   /** Something was written. */
   readonly wrote: () => void
 }
@@ -53,11 +54,12 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options
-    const { client, statements, clock } = options
+    const { client, statements, clock, answerMaxMs } = options
     this.#flights = new Flights({
       client,
       statements,
       clock,
+      answerMaxMs,
       answered: (pending, verdict) => this.#answered(pending, verdict),
       undecided: (pending, why) => this.#undecided(pending, why),
       crowded: () => {

@@ -17,6 +17,8 @@ import type { EventStatements } from './statements.ts'
 
 /** How long after the last deadline of a batch its answer is waited for. */
 const GRACE_MS = 1_000
+/** When an answer is taken for lost: drivers have been seen to forget a query whose connection was killed. Doubled each time it was too soon. */
+export const ANSWER_MAX_MS = 2_000
 /** How long a request waits on the server at a time: also who has left it there is gone by then. */
 const WAIT_MAX_MS = 250
 /** Of what fails for a reason that may go away, before the batch is divided, or a request on its own is given up. */
@@ -27,6 +29,7 @@ export interface FlightHost {
   readonly client: PgClient
   readonly statements: EventStatements
   readonly clock: Clock
+  readonly answerMaxMs: number
   /** Answers a request. */
   answered(pending: Pending, verdict: AppendVerdict): void
   /** It is to be asked again. */
@@ -40,6 +43,8 @@ export interface FlightHost {
 interface Part {
   readonly requests: readonly Pending[]
   readonly failures: number
+  /** How often their answer was lost. */
+  readonly losses: number
 }
 
 /** Sends batches and sees each of their requests through: to a verdict, or back to the queue. */
@@ -54,7 +59,7 @@ export class Flights {
 
   /** `waits`: one request, which waits on the server for what others hold. Resolves when each was answered or put back. */
   async fly(requests: readonly Pending[], waits: boolean): Promise<void> {
-    const parts: Part[] = [{ requests, failures: 0 }]
+    const parts: Part[] = [{ requests, failures: 0, losses: 0 }]
     for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
       for (const pending of part.requests)
         if (pending.caller !== undefined) this.#host.answered(pending, none(aborted('append', pending.caller)))
@@ -65,9 +70,10 @@ export class Flights {
   }
 
   /** One round trip; answers what is to be sent again, in order. */
-  async #send({ requests, failures }: Part, waits: boolean): Promise<Part[]> {
+  async #send(part: Part, waits: boolean): Promise<Part[]> {
     const id = uuidv7()
-    const { client, statements, clock } = this.#host
+    const { requests, losses } = part
+    const { client, statements, clock, answerMaxMs } = this.#host
     const leftMs = (requests[0] as Pending).deadlineMs - clock.nowMs()
     const waitMs = waits ? Math.min(WAIT_MAX_MS, Math.max(1, Math.ceil(leftMs))) : 0
     const checked = requests.map(({ request }) => request)
@@ -77,7 +83,7 @@ export class Flights {
     try {
       for (const request of checked) await prepareTags(client, statements, request)
       for (const pending of requests) pending.sent = true
-      row = await this.#bounded(requests, this.#call(values), waits ? requests[0] : undefined)
+      row = await this.#bounded(requests, this.#call(values), answerMaxMs * 2 ** losses, waits ? requests[0] : undefined)
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error
       for (const pending of requests) {
@@ -85,12 +91,12 @@ export class Flights {
         pending.lost = pending.sent ? error : undefined
         pending.failure = error
       }
-      if (error.effect === 'unknown') return await this.#settle(id, requests, error)
-      return await this.#failed(requests, failures + 1, error, waits)
+      if (error.effect === 'unknown') return await this.#settle(id, part, error)
+      return await this.#failed({ ...part, failures: part.failures + 1 }, error, waits)
     }
     if (row[3] === NOT_READ_COMMITTED) {
       this.#begins = true
-      return [{ requests, failures }]
+      return [part]
     }
     this.#tell(requests, verdictsOf(checked, row))
     return []
@@ -106,11 +112,12 @@ export class Flights {
   }
 
   /** Leaves a server that does not answer; what was sent goes on without us. `alone`: what its caller may leave sooner. */
-  #bounded<T>(requests: readonly Pending[], sent: Promise<T>, alone?: Pending): Promise<T> {
+  #bounded<T>(requests: readonly Pending[], sent: Promise<T>, maxMs: number, alone?: Pending): Promise<T> {
     const { clock } = this.#host
     return new Promise<T>((resolve, reject) => {
       const leave = (): void => reject(noAnswer())
-      const bound = clock.setTimer(leave, Math.max(1, lastDeadline(requests) + GRACE_MS - clock.nowMs()), { background: true })
+      const leftMs = Math.max(1, lastDeadline(requests) + GRACE_MS - clock.nowMs())
+      const bound = clock.setTimer(leave, Math.min(maxMs, leftMs), { background: true })
       const end = (): void => {
         bound.clear()
         if (alone !== undefined) alone.leave = undefined
@@ -130,7 +137,8 @@ export class Flights {
   }
 
   /** Certainly rolled back. A batch is divided until the one that cannot be written stands alone. */
-  async #failed(requests: readonly Pending[], failures: number, error: HoldfastError, waits: boolean): Promise<Part[]> {
+  async #failed(part: Part, error: HoldfastError, waits: boolean): Promise<Part[]> {
+    const { requests, failures, losses } = part
     const state = stateOf(error)
     const [first] = requests as readonly [Pending]
     if (waits && state !== undefined && CONTENDED.has(state)) {
@@ -145,7 +153,7 @@ export class Flights {
     const isReached = state !== undefined && !OUT_OF_REACH.test(state)
     if (error.retry === 'later' && (!isReached || failures <= RETRIES)) {
       await this.#pause(Math.min(PAUSE_MAX_MS, 2 ** failures))
-      return [{ requests, failures }]
+      return [part]
     }
     if (requests.length === 1) {
       this.#host.answered(first, none(error))
@@ -153,8 +161,8 @@ export class Flights {
     }
     const middle = requests.length >> 1
     return [
-      { requests: requests.slice(0, middle), failures: 0 },
-      { requests: requests.slice(middle), failures: 0 },
+      { requests: requests.slice(0, middle), failures: 0, losses },
+      { requests: requests.slice(middle), failures: 0, losses },
     ]
   }
 
@@ -162,16 +170,17 @@ export class Flights {
    * Nobody knows whether the batch was written. Its id is claimed, not looked up: the original may still be on its way to its commit, and must not
    * come after an answer that says it was not written.
    */
-  async #settle(id: string, requests: readonly Pending[], lost: HoldfastError): Promise<Part[]> {
-    const { clock, client, statements } = this.#host
+  async #settle(id: string, part: Part, lost: HoldfastError): Promise<Part[]> {
+    const { requests } = part
+    const { clock, client, statements, answerMaxMs } = this.#host
     for (let tries = 0; ; tries++) {
       const leftMs = lastDeadline(requests.filter(({ answered }) => !answered)) - clock.nowMs()
       if (!(leftMs > 0)) break
       try {
-        const values = [id, String(Math.ceil(leftMs))]
+        const values = [id, String(Math.ceil(Math.min(leftMs, answerMaxMs)))]
         const claim = client.transaction((connection) => connection.query(statements.claim, values), CALL)
-        const [row] = await this.#bounded(requests, claim)
-        return this.#settled(requests, row ?? [])
+        const [row] = await this.#bounded(requests, claim, answerMaxMs * 2)
+        return this.#settled(part, row ?? [])
       } catch {
         // Until the deadline: the server may be back by then.
         await this.#pause(Math.min(PAUSE_MAX_MS, 2 ** tries))
@@ -181,12 +190,14 @@ export class Flights {
     return []
   }
 
-  #settled(requests: readonly Pending[], [statuses = null, versions = null, base = null, incarnation = null]: SqlRow): Part[] {
+  #settled(part: Part, [statuses = null, versions = null, base = null, incarnation = null]: SqlRow): Part[] {
+    const { requests } = part
+    const losses = part.losses + 1
     for (const pending of requests) {
       pending.sent = false
       pending.lost = undefined
     }
-    if (statuses === null) return [{ requests, failures: 0 }]
+    if (statuses === null) return [{ requests, failures: 0, losses }]
     // What was refused has written nothing, and is decided anew.
     const status = numbersOf(statuses)
     const verdicts = verdictsOf(
@@ -199,7 +210,7 @@ export class Flights {
       if (typeof verdict === 'string') again.push(pending)
       else this.#host.answered(pending, verdict)
     }
-    return again.length === 0 ? [] : [{ requests: again, failures: 0 }]
+    return again.length === 0 ? [] : [{ requests: again, failures: 0, losses }]
   }
 
   #pause(ms: number): Promise<void> {

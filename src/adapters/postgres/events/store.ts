@@ -25,6 +25,7 @@ import { appendAll } from './append.ts'
 import { checkBounds, TIMEOUT_MS } from './bounds.ts'
 import { Committer } from './committer.ts'
 import { closed } from './decode.ts'
+import { ANSWER_MAX_MS } from './flight.ts'
 import { joined } from './joined.ts'
 import { prepareTags } from './prepare-tags.ts'
 import { type ReadHost, readAll, readStream, subscribe } from './reads.ts'
@@ -37,6 +38,8 @@ import { Wakes } from './wakes.ts'
 export interface PgEventStoreOptions {
   /** After how many days a key may be forgotten. */
   readonly keysKeptDays: number
+  /** When the answer to a batch is taken for lost, in milliseconds. */
+  readonly answerMaxMs?: number
   /** Hints that reach other processes at once, where there are such. */
   readonly hints?: Notifier | undefined
 }
@@ -65,7 +68,7 @@ export class PgEventStore implements PostgresEventStore {
   readonly #committer: Committer
   #isOpen = false
 
-  constructor(session: PgSession, { keysKeptDays, hints }: PgEventStoreOptions) {
+  constructor(session: PgSession, { keysKeptDays, answerMaxMs = ANSWER_MAX_MS, hints }: PgEventStoreOptions) {
     this.#session = session
     const { client, names, clock } = session
     const statements = eventStatements(names)
@@ -76,7 +79,7 @@ export class PgEventStore implements PostgresEventStore {
       this.#wakes.wrote()
       this.#upkeep.perhaps()
     }
-    this.#committer = new Committer({ client, statements, clock, tally: this.#tally, wrote })
+    this.#committer = new Committer({ client, statements, clock, tally: this.#tally, answerMaxMs, wrote })
     this.#host = {
       statements,
       wakes: this.#wakes,

@@ -62,6 +62,20 @@ describeWith('postgres', 'lost and refused batches', () => {
     await writer.close()
   })
 
+  test('rule 7: an answer that never comes is taken for lost, and settled', async () => {
+    await clear()
+    let losses = 0
+    const client = withAppends(async (go) => {
+      const rows = go()
+      return losses++ === 0 ? await new Promise<never>(() => {}) : await rows
+    })
+    const writer = store({ answerMaxMs: 150 }, client)
+    await writer.open()
+    expect((await writer.append([one('a', 'none'), one('b', 'none')], { timeoutMs: 20_000 })).map(told)).toEqual(['ok 1 @1', 'ok 1 @2'])
+    expect(await logOf(writer)).toHaveLength(2)
+    await writer.close()
+  })
+
   test('rule 7: an original that comes after its batch was claimed writes nothing', async () => {
     await clear()
     let late: (() => ReturnType<PgClient['query']>) | undefined
