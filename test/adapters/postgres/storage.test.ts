@@ -28,7 +28,7 @@ describe('a PostgreSQL storage', () => {
   test('touches nothing until it is opened, and is a storage', async () => {
     const storage = postgresStorage(pool)
     expect(storage.engine).toBe('postgres')
-    expect(storage.ports).toEqual(['sagaJournal', 'keyValue', 'lease', 'notifier', 'checkpoints'])
+    expect(storage.ports).toEqual(['sagaJournal', 'eventStore', 'keyValue', 'lease', 'notifier', 'checkpoints'])
     await storage.close()
     await expect(storage.sagaJournal.list({})).rejects.toMatchObject({ code: 'NOT_STARTED', effect: 'none' })
     expectTypeOf(storage).toExtend<Storage>()
