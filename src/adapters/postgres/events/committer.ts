@@ -209,7 +209,7 @@ export class Committer {
   /** Once for all who pause. */
   #pumpLater(nowMs: number): void {
     this.#pause?.clear()
-    const { nextMs } = this.#queue
+    const nextMs = this.#queue.nextMs(nowMs)
     this.#pause = nextMs === undefined ? undefined : this.#options.clock.setTimer(() => this.#pumpSoon(), Math.max(1, nextMs - nowMs))
   }
 }

@@ -23,7 +23,7 @@ export type EventJson = readonly [
   metadata: Readonly<Record<string, unknown>>,
 ]
 
-export function storedEvent([position, stream, version, type, id, recordedEpochMs, tenant, tags, data, metadata]: EventJson): StoredEvent {
+function storedEvent([position, stream, version, type, id, recordedEpochMs, tenant, tags, data, metadata]: EventJson): StoredEvent {
   return {
     id,
     stream,

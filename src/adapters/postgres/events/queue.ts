@@ -44,9 +44,9 @@ export class AppendQueue {
   }
 
   /** When the first of those who pause may go on. */
-  get nextMs(): number | undefined {
+  nextMs(nowMs: number): number | undefined {
     let next: number | undefined
-    for (const { notBeforeMs } of this.#waiting) if (notBeforeMs > 0 && (next === undefined || notBeforeMs < next)) next = notBeforeMs
+    for (const { notBeforeMs } of this.#waiting) if (notBeforeMs > nowMs && (next === undefined || notBeforeMs < next)) next = notBeforeMs
     return next
   }
 

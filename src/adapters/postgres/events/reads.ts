@@ -114,7 +114,8 @@ export async function* subscribe(host: ReadHost, read: LogRead = {}): AsyncGener
     cursor.at = step.batch.scannedTo
     if (moved || first) yield step.batch
     pauseMs = moved ? POLL_MIN_MS : Math.min(POLL_MAX_MS, pauseMs * 2)
-    if (!step.pending && cursor.at >= step.head) await host.wakes.wait(seen, pauseMs, signal)
+    // Where places were given it has rung meanwhile. On a standby they cannot be: they come from the primary.
+    if (cursor.at >= step.head) await host.wakes.wait(seen, pauseMs, signal)
     if (isOver()) return
     host.check('subscribe', undefined)
   }
