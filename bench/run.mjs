@@ -57,7 +57,7 @@ async function bundle(source, name) {
     target: 'node20',
     // Without our tsconfig's paths: `holdfast` is what users get, dist/.
     tsconfigRaw: {},
-    external: ['libsql', 'better-sqlite3'],
+    external: ['libsql', 'better-sqlite3', 'pg'],
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
     plugins: [resolvePeers],
     logLevel: 'warning',

@@ -14,6 +14,7 @@ export const entries = {
   './memory': 'src/adapters/memory/index.ts',
   './sqlite': 'src/adapters/sqlite/index.ts',
   './redis': 'src/adapters/redis/index.ts',
+  './postgres': 'src/adapters/postgres/index.ts',
   './testing': 'src/app/testing.ts',
   './fetch': 'src/integrations/fetch/index.ts',
   './undici': 'src/integrations/undici/index.ts',

@@ -1,0 +1,118 @@
+import type { Clock } from '../../../core/clock.ts'
+import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
+import { isFatal, statementError, wantsPreparing } from '../errors.ts'
+import { checkOut } from './check-out.ts'
+import type { CallOptions, PgClient, PgClientOptions, PgConnection, PgStatement } from './client.ts'
+import { certainlyNone, leaving } from './leaving.ts'
+
+/** What is used of a client of `pg` that was checked out. */
+export interface PgPoolClient {
+  query(config: unknown): Promise<unknown>
+  release(destroy?: boolean): void
+  on(event: 'error', listener: (error: unknown) => void): unknown
+  removeListener(event: 'error', listener: (error: unknown) => void): unknown
+  /** Since pg 8.17: `'I'`, `'T'` or `'E'`. */
+  getTransactionStatus?(): unknown
+}
+
+/** What is used of a `Pool` of `pg`; `guardPool`'s view of one is one. */
+export interface PgPool {
+  connect(): Promise<unknown>
+  query(...args: never[]): unknown
+  readonly totalCount: number
+}
+
+/** Raw text, whatever parsers the user has set, and also where the client is told to ask for binary columns. */
+const asText = { getTypeParser: () => (value: unknown) => (Buffer.isBuffer(value) ? value.toString('utf8') : value) }
+
+export function pgClient(pool: PgPool, options: PgClientOptions & { readonly clock: Clock }): PgClient {
+  const checkedOut = async <T>(work: (connection: Connection) => Promise<T>, call: CallOptions): Promise<T> => {
+    const ask = async (): Promise<PgPoolClient> => (await pool.connect()) as PgPoolClient
+    const client = await checkOut(ask, (late) => late.release(), { ...options, signal: call.signal })
+    const connection = new Connection(client, options)
+    return await leaving(
+      twice(() => work(connection)).finally(() => connection.release()),
+      call,
+    )
+  }
+  return {
+    driver: 'pg',
+    query: (statement, values, call) => checkedOut((connection) => connection.query(statement, values), call),
+    transaction: (work, call) => checkedOut((connection) => transact(connection, work), call),
+  }
+}
+
+/** Once more where the server wants a statement prepared again: all that came before is rolled back. */
+async function twice<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!wantsPreparing(error)) throw error
+    return await work()
+  }
+}
+
+async function transact<T>(connection: Connection, work: (connection: PgConnection) => Promise<T>): Promise<T> {
+  let value: T
+  try {
+    await connection.script('begin isolation level read committed')
+    value = await work(connection)
+  } catch (error) {
+    // Where this fails too the connection is gone, and the transaction with it.
+    await connection.script('rollback').catch(() => {})
+    throw certainlyNone(error)
+  }
+  await connection.script('commit')
+  return value
+}
+
+/** Statements are prepared under their name and a number, which changes when the server wants them prepared anew. */
+const rounds = new WeakMap<object, number>()
+
+class Connection implements PgConnection {
+  readonly #client: PgPoolClient
+  readonly #prepares: boolean
+  readonly #how: string
+  #broken = false
+  // Without a listener of the holder's, a connection that is lost while it is checked out would end the process.
+  readonly #lost = (): void => {
+    this.#broken = true
+  }
+
+  constructor(client: PgPoolClient, { preparedStatements, how }: { readonly preparedStatements: boolean; readonly how: string }) {
+    this.#client = client
+    this.#prepares = preparedStatements
+    this.#how = how
+    client.on('error', this.#lost)
+  }
+
+  async query(statement: string | PgStatement, values: readonly SqlText[]): Promise<readonly SqlRow[]> {
+    const { text, name } = typeof statement === 'string' ? { text: statement, name: undefined } : statement
+    const named = this.#prepares && name !== undefined ? { name: `${name}_${rounds.get(this.#client) ?? 0}` } : {}
+    const result = (await this.#send({ text, values, rowMode: 'array', types: asText, ...named })) as { readonly rows: readonly SqlRow[] }
+    return result.rows
+  }
+
+  async script(text: string): Promise<void> {
+    await this.#send({ text, types: asText })
+  }
+
+  async #send(config: unknown): Promise<unknown> {
+    try {
+      return await this.#client.query(config)
+    } catch (error) {
+      if (isFatal(error)) this.#broken = true
+      const ours = statementError(error, this.#how)
+      if (wantsPreparing(ours)) rounds.set(this.#client, (rounds.get(this.#client) ?? 0) + 1)
+      throw ours
+    }
+  }
+
+  release(): void {
+    const status = this.#client.getTransactionStatus?.()
+    const destroy = this.#broken || status === 'T' || status === 'E'
+    // A client that is thrown away may still report that its socket was reset.
+    if (!destroy) this.#client.removeListener('error', this.#lost)
+    this.#client.release(destroy)
+  }
+}

@@ -1,0 +1,127 @@
+import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
+import { closedBefore, connectError, isFatal, statementError, wantsPreparing } from '../errors.ts'
+import { checkOut } from './check-out.ts'
+import type { CallOptions, PgConnection, PgStatement } from './client.ts'
+import { certainlyNone, leaving } from './leaving.ts'
+import { type PostgresJs, type PostgresJsOptions, rawQuery, texts, type Unsafe } from './postgres-js-raw.ts'
+
+/** What is used of the `sql` inside a transaction. */
+interface Inner {
+  readonly unsafe: Unsafe
+}
+
+type Begin = (options: string, fn: (inner: Inner) => Promise<unknown>) => Promise<unknown>
+
+/** The driver's own end of a connection: `reserved` is null once it has been closed. */
+interface Wire {
+  reserved: unknown
+}
+
+/** A transaction that waits for its end. */
+interface Begun {
+  readonly connection: InnerConnection
+  /** Commits or, given an error, rolls back; resolves when the driver has. */
+  end(error?: unknown): Promise<void>
+}
+
+/** By the driver's own `begin`, which reserves a connection. */
+export async function postgresJsTransaction<T>(
+  sql: PostgresJs,
+  work: (connection: PgConnection) => Promise<T>,
+  call: CallOptions,
+  options: PostgresJsOptions,
+): Promise<T> {
+  const once = async (): Promise<T> => {
+    const giveBack = (late: Begun): void => void late.end(new Error('too late')).catch(() => {})
+    const begun = await checkOut(() => begin(sql, options), giveBack, { ...options, signal: call.signal })
+    return await leaving(transact(begun, work), call)
+  }
+  try {
+    return await once()
+  } catch (error) {
+    if (!wantsPreparing(error)) throw error
+    return await once()
+  }
+}
+
+async function transact<T>(begun: Begun, work: (connection: PgConnection) => Promise<T>): Promise<T> {
+  let value: T
+  try {
+    value = await work(begun.connection)
+  } catch (error) {
+    await begun.end(error).catch(() => {})
+    throw certainlyNone(error)
+  }
+  await begun.end()
+  return value
+}
+
+/** Resolves when the transaction has begun. */
+function begin(sql: PostgresJs, options: PostgresJsOptions): Promise<Begun> {
+  return new Promise<Begun>((resolve, reject) => {
+    const ended = (sql.begin as unknown as Begin)('isolation level read committed', (inner) => {
+      const connection = new InnerConnection(inner, options)
+      return new Promise<void>((commit, rollBack) => {
+        const end = async (error?: unknown): Promise<void> => {
+          // The driver would send its COMMIT or ROLLBACK on a socket that is null, which ends the process; it has rejected already.
+          if (connection.isClosed) throw certainlyNone(closedBefore())
+          if (error === undefined) commit()
+          else rollBack(error)
+          await ended.catch((failure: unknown) => {
+            throw statementError(failure, options.how)
+          })
+        }
+        resolve({ connection, end })
+      })
+    })
+    ended.catch((error: unknown) => reject(connectError(error)))
+  })
+}
+
+/**
+ * The driver does not notice that a connection was closed between two statements: the next one ends the process. So it is looked at before each.
+ */
+class InnerConnection implements PgConnection {
+  readonly #inner: Inner
+  readonly #options: PostgresJsOptions
+  #wire: Wire | undefined
+  #broken = false
+
+  constructor(inner: Inner, options: PostgresJsOptions) {
+    this.#inner = inner
+    this.#options = options
+    // An empty statement, sent along with the first one and not waited for: whoever executes it is told its connection.
+    const onexecute = (wire: Wire): boolean => {
+      this.#wire = wire
+      return true
+    }
+    inner
+      .unsafe('', [], { onexecute, simple: true })
+      .execute()
+      .then(undefined, () => {
+        this.#broken = true
+      })
+  }
+
+  get isClosed(): boolean {
+    return this.#broken || (this.#wire !== undefined && this.#wire.reserved === null)
+  }
+
+  query(statement: string | PgStatement, values: readonly SqlText[]): Promise<readonly SqlRow[]> {
+    return this.#send(() => texts(rawQuery(this.#inner.unsafe, statement, [...values], this.#options.preparedStatements)))
+  }
+
+  async script(text: string): Promise<void> {
+    await this.#send(() => this.#inner.unsafe(text, [], { simple: true }))
+  }
+
+  async #send<T>(send: () => PromiseLike<T>): Promise<T> {
+    if (this.isClosed) throw closedBefore()
+    try {
+      return await send()
+    } catch (error) {
+      if (isFatal(error)) this.#broken = true
+      throw statementError(error, this.#options.how)
+    }
+  }
+}
