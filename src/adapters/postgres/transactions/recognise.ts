@@ -70,6 +70,7 @@ function ofPostgresJs(inner: Found): Recognised {
         answer.catch(() => {})
         await told
         if (wire !== undefined && !holders.has(inner)) holders.set(inner, (wire as Wire).reserved)
+        if (isOver()) throw closedBefore()
         return await answer
       }
       // A statement on a connection that is closed would end the process.
