@@ -271,7 +271,12 @@ describeWith('postgres', 'a transaction of the user', () => {
         const pid = Number((await ask(tx, 'select pg_backend_pid()::text as a'))[0]?.[0])
         await run('select pg_terminate_backend($1)', [pid])
         await until('it is gone', async () => (await run('select 1 from pg_stat_activity where pid = $1', [pid])).length === 0)
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        const isNoticed = () =>
+          ask(tx, 'select 1 as a').then(
+            () => false,
+            () => true,
+          )
+        await until('it is noticed', isNoticed)
       })
       await expect(lost).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', effect: 'none' })
       await until('it works again', async () => (await db.run((tx) => ask(tx, 'select 1::text as a')).catch(() => [])).length === 1)
