@@ -41,6 +41,7 @@ describeWith('postgres', 'fences', () => {
   test('are held by a batch until it has committed: a takeover waits, and then reads all of it', async () => {
     const [mine, theirs] = [await opened(), await opened()]
     await created(mine, 'a')
+    await run(`update "${schema}".saga_lease set until = now()`)
     const [claim] = await mine.claim('mine', { shards: 1, leaseMs: 60_000 })
     const fence = claim?.fence ?? { shard: 0, epoch: 0 }
     await run(`update "${schema}".saga_lease set until = now()`)
