@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { checkOptions, invalidOption } from '../core/options.ts'
 import { any, clock, flag, optional, required, text } from '../core/rules.ts'
 import { type EventBus, eventBus, type Subscription } from '../messaging/index.ts'
+import type { EventStore } from '../ports/event-store.ts'
 import { type Logger, silentLogger } from '../ports/logger.ts'
 import type { Part } from '../ports/part.ts'
 import type { Storage } from '../ports/storage.ts'
@@ -37,6 +38,8 @@ export interface HoldfastOptions {
 export interface Holdfast {
   readonly bus: Omit<EventBus, keyof Part>
   readonly sagas: SagaEngine['sagas']
+  /** The storage's, open from `start` to `stop`. */
+  readonly eventStore: EventStore
   /**
    * Opens the storage, consumes events, and finishes the sagas that a crash left behind. Resolves when all of that has begun.
    * Starting twice is starting once. What fails leaves nothing open and may be tried again.
@@ -127,6 +130,7 @@ export function holdfast(options: HoldfastOptions): Holdfast {
   return {
     bus,
     sagas: engine.sagas,
+    eventStore: storage.eventStore,
     start() {
       if (ambient) enableAmbient()
       return lifecycle.start()

@@ -24,9 +24,9 @@ export interface Engine {
 /** An engine that can keep a whole application. */
 export interface Storage extends Engine {
   readonly sagaJournal: SagaJournal
-  readonly eventStore?: EventStore
-  readonly keyValue?: KeyValue
-  readonly lease?: Lease
-  readonly notifier?: Notifier
-  readonly checkpoints?: Checkpoints
+  readonly eventStore: EventStore
+  readonly keyValue: KeyValue
+  readonly lease: Lease
+  readonly notifier: Notifier
+  readonly checkpoints: Checkpoints
 }

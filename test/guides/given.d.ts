@@ -27,6 +27,11 @@ declare global {
   function fetchRate(currency: string, signal?: AbortSignal): Promise<number>
   function fetchPrice(sku: string, signal?: AbortSignal): Promise<number>
   const eventStore: EventStore
+  /** As `prisma generate` makes it. */
+  interface OrderTx {
+    readonly order: { create(what: { data: { id: string } }): Promise<unknown> }
+  }
+  const prisma: OrderTx & { $transaction<T>(fn: (tx: OrderTx) => Promise<T>, options?: { isolationLevel?: 'ReadCommitted' }): Promise<T> }
   const vault: { readonly keyValue: KeyValue; readonly masterKey: Uint8Array }
   const settings: { onChange(listener: (changed: { timeoutMs: number; ratePerSecond: number }) => void): void }
 }

@@ -7,7 +7,15 @@ import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { describeWith } from '../support/services.ts'
 import { promisedOutput, root, type Snippet, snippetsOf } from './snippets.ts'
 
-const guides = ['choosing-policies.md', 'tuning.md', 'from-opossum.md', 'from-cockatiel.md', 'event-store.md']
+const guides = [
+  'choosing-policies.md',
+  'tuning.md',
+  'from-opossum.md',
+  'from-cockatiel.md',
+  'event-store.md',
+  'choosing-a-storage.md',
+  'transactions.md',
+]
 const snippets = guides.flatMap((guide) => snippetsOf(guide))
 
 const folder = join(root, '.tmp')

@@ -18,7 +18,7 @@ export interface MemoryStorageOptions {
 }
 
 /** A storage that says what it keeps its content in. */
-export interface MemoryStorage extends Required<Storage> {
+export interface MemoryStorage extends Storage {
   readonly store: MemoryStore
 }
 

@@ -1,10 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { checkOptions } from '../../core/options.ts'
 import { any, clock, durationMs, finite, flag, optional } from '../../core/rules.ts'
-import type { Checkpoints } from '../../ports/checkpoints.ts'
-import type { KeyValue } from '../../ports/key-value.ts'
-import type { Lease } from '../../ports/lease.ts'
-import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
 import { PgCheckpoints } from './checkpoints.ts'
 import { clientOf, isPgPool } from './client/detect.ts'
@@ -63,10 +59,6 @@ const rules = {
 /** A storage on PostgreSQL. */
 export interface PostgresStorage extends Storage {
   readonly eventStore: PostgresEventStore
-  readonly keyValue: KeyValue
-  readonly lease: Lease
-  readonly notifier: Notifier
-  readonly checkpoints: Checkpoints
   /** Rejects with what `open` rejects with. */
   stats(): Promise<PostgresStats>
 }

@@ -2,11 +2,6 @@ import { resolve } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import { checkOptions, invalidOption } from '../../core/options.ts'
 import { clock, durationMs, finite, oneOf, optional, whole } from '../../core/rules.ts'
-import type { Checkpoints } from '../../ports/checkpoints.ts'
-import type { EventStore } from '../../ports/event-store.ts'
-import type { KeyValue } from '../../ports/key-value.ts'
-import type { Lease } from '../../ports/lease.ts'
-import type { Notifier } from '../../ports/notifier.ts'
 import type { Storage } from '../../ports/storage.ts'
 import { besideHandle, connectPath, ownSettings } from './connect.ts'
 import { DRIVERS, type SqliteDriver } from './drivers.ts'
@@ -51,11 +46,6 @@ const rules = {
 
 /** A storage on one SQLite database, with every port that SQLite can carry. */
 export interface SqliteStorage extends Storage {
-  readonly eventStore: EventStore
-  readonly keyValue: KeyValue
-  readonly lease: Lease
-  readonly notifier: Notifier
-  readonly checkpoints: Checkpoints
   /**
    * Gives the log a new incarnation, and answers it: every reader, checkpoint and token of before is refused with `LOG_RESET`. For an
    * operator who has put an older copy of the file in place: positions that readers have seen are given once more then. The storage
