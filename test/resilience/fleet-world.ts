@@ -26,6 +26,8 @@ export interface FleetWorld {
   readonly store: KeyValue
   readonly asked: { count: number }
   make(options?: { readonly breaker?: CircuitBreakerOptions; readonly fleet?: Partial<FleetOptions> }): Instance
+  /** What a failover may do. */
+  forgetLeases(): void
   /** The fleet's record as it stands in the store. */
   record(): Promise<{ readonly state: string; readonly openMs: number; readonly by: string; readonly revision: number } | undefined>
 }
@@ -81,6 +83,7 @@ export async function fleetWorld(): Promise<FleetWorld> {
       const instance: Instance = { breaker, fleet: together, heard, cut: 'no' }
       return instance
     },
+    forgetLeases: () => content.names.clear(),
     async record() {
       const entry = await store.get('holdfast/fleet/inventory/state')
       return entry && { ...JSON.parse(entry.value), revision: entry.revision }

@@ -172,6 +172,27 @@ describe('fleet', () => {
     expect(await codes([one, two])).toEqual(['BREAKER_OPEN', 'BREAKER_OPEN'])
   })
 
+  it('does not take the verdict of a prober whose lease the store forgot and gave to another', async () => {
+    const [one, two] = (await opened(2, { fleet: { quorum: 2, staleMs: 600_000 } })) as [Instance, Instance]
+    await at.clock.advance(OPEN_MS)
+    const answer = deferred<string>()
+    const first = one.breaker.tryRun(() => answer.promise)
+    await settled()
+    one.cut = 'silently'
+    at.forgetLeases()
+    expect(codeOf(await two.breaker.tryRun(fails))).toMatchObject({ message: 'down' })
+    await settled()
+    const record = await at.record()
+    expect(record).toMatchObject({ state: 'open', by: 'i1' })
+    expect(one.fleet.stats().probing).toBe(true)
+    one.cut = 'no'
+    answer.resolve('late')
+    await first
+    await at.clock.advance(HEARTBEAT_MS * 2)
+    expect(await at.record()).toEqual(record)
+    expect(await codes([one, two])).toEqual(['BREAKER_OPEN', 'BREAKER_OPEN'])
+  })
+
   it('has a joiner take over what the fleet is, and change nothing', async () => {
     const made = await opened(3)
     const before = await at.record()
