@@ -69,7 +69,7 @@ export class Changes {
         if (this.#waiting.size === 0) this.#timer?.clear()
         resolve(why)
       })
-      if (maxMs !== undefined) waiter.timer = this.#clock.setTimer(() => waiter.wake('late'), maxMs, { background: true })
+      if (maxMs !== undefined) waiter.timer = this.#clock.setTimer(() => waiter.wake('late'), maxMs)
       this.#waiting.add(waiter)
       if (this.#waiting.size === 1) this.#poll()
     })
@@ -80,14 +80,11 @@ export class Changes {
   }
 
   #poll(): void {
-    this.#timer = this.#clock.setTimer(
-      () => {
-        this.mark()
-        if (this.#waiting.size > 0) this.#poll()
-      },
-      this.#pollMs,
-      { background: true },
-    )
+    // Somebody waits for it: a process that does nothing but follow the log stays alive.
+    this.#timer = this.#clock.setTimer(() => {
+      this.mark()
+      if (this.#waiting.size > 0) this.#poll()
+    }, this.#pollMs)
   }
 }
 

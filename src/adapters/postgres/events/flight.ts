@@ -117,7 +117,7 @@ export class Flights {
     return new Promise<T>((resolve, reject) => {
       const leave = (): void => reject(noAnswer())
       const leftMs = Math.max(1, lastDeadline(requests) + GRACE_MS - clock.nowMs())
-      const bound = clock.setTimer(leave, Math.min(maxMs, leftMs), { background: true })
+      const bound = clock.setTimer(leave, Math.min(maxMs, leftMs))
       const end = (): void => {
         bound.clear()
         if (alone !== undefined) alone.leave = undefined
