@@ -64,7 +64,7 @@ async function openPostgres({ driver, url, schema }: Extract<Target, { engine: '
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   const sql = driver === 'postgres.js' ? postgres(url, { max: 8, onnotice: () => {} }) : undefined
-  const storage = postgresStorage(sql ?? pool, { schema })
+  const storage = postgresStorage(sql ?? pool, { schema, answerMaxMs: 4_000 })
   await storage.open()
   return {
     ...portsOf(storage),

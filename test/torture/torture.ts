@@ -86,6 +86,7 @@ class Run {
   readonly #chaos: Chaos
   readonly #dice: Dice
   readonly #orders: Order[] = []
+  #turn = 0
   #writers: TortureProcess[] = []
   #readers: TortureProcess[] = []
   readonly #keepers: TortureProcess[] = []
@@ -140,10 +141,18 @@ class Run {
   }
 
   async #strike(): Promise<void> {
-    const roll = this.#dice.next()
-    const what =
-      roll < 0.2 ? await this.#killWriter() : roll < 0.3 ? await this.#killReader() : roll < 0.5 ? await this.#stopOne() : undefined
-    const name = what ?? (await this.#chaos.strike(this.#dice))
+    // In turns, so that a short run meets each of them.
+    const turn = this.#turn++ % 7
+    const acts = [
+      () => this.#killWriter(),
+      () => this.#stopOne(),
+      undefined,
+      () => this.#killReader(),
+      undefined,
+      () => this.#stopOne(),
+      undefined,
+    ]
+    const name = await (acts[turn] ?? (() => this.#chaos.strike(this.#dice)))()
     this.strikes[name] = (this.strikes[name] ?? 0) + 1
   }
 

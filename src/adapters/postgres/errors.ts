@@ -123,6 +123,16 @@ export const noConnection = (connectMaxMs: number): HoldfastError => {
   })
 }
 
+/** Whatever was sent may still be done. */
+export const noAnswerWithin = (answerMaxMs: number, writes: boolean): HoldfastError => {
+  const reason = `no answer within ${answerMaxMs} ms (answerMaxMs)`
+  return new HoldfastError('STORAGE_UNAVAILABLE', `PostgreSQL cannot be reached: ${reason}`, {
+    effect: writes ? 'unknown' : 'none',
+    retry: 'later',
+    details: { reason },
+  })
+}
+
 /** The connection was found closed before anything was sent on it. */
 export const closedBefore = (): HoldfastError =>
   new HoldfastError('STORAGE_UNAVAILABLE', 'PostgreSQL cannot be reached: the connection was lost', {

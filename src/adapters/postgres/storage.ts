@@ -28,6 +28,8 @@ export interface PostgresStorageOptions extends PlaceOptions {
   readonly pollMs?: number
   /** How long a call waits for a connection of the pool, in milliseconds, 1 to 10 minutes; default 10,000. */
   readonly connectMaxMs?: number
+  /** How long a call waits for an answer once it was sent, in milliseconds, 100 to 10 minutes; default 30,000. Its connection is closed then. */
+  readonly answerMaxMs?: number
   /**
    * How long to go on asking what became of a batch whose connection was lost, before its answer is an error with effect unknown; in
    * milliseconds, 0 to 10 minutes; default 10,000.
@@ -51,6 +53,7 @@ const rules = {
   ),
   pollMs: durationMs({ min: 10, max: 60_000, default: 250 }),
   connectMaxMs: durationMs({ min: 1, max: 600_000, default: 10_000 }),
+  answerMaxMs: durationMs({ min: 100, max: 600_000, default: 30_000 }),
   settleMaxMs: durationMs({ max: 600_000, default: 10_000 }),
   keysKeptDays: finite({ min: 0.01, max: 3_650, default: 7 }),
   clock,
@@ -80,6 +83,7 @@ export interface PostgresStorage extends Storage {
  * - `listen`: how hints are pushed to `notifier`, past any pooler: `() => new Client(…)`, an `sql` of postgres.js, or a `Pool`. Default: polling every
  *   `pollMs`, 10 to 60,000, default 250, while somebody waits.
  * - `connectMaxMs`: how long a call waits for a connection, 1 to 600,000, default 10,000; then `STORAGE_UNAVAILABLE` with effect none.
+ * - `answerMaxMs`: how long a call waits for an answer, 100 to 600,000, default 30,000; then `STORAGE_UNAVAILABLE` with effect unknown (a read: none).
  * - `settleMaxMs`: how long what became of a lost batch is asked for, 0 to 600,000, default 10,000; then an error with effect unknown.
  * - `keysKeptDays`: for how many days an idempotency key of `eventStore` repeats its answer, default 7.
  * - `clock`: what waiting is timed by; leases and expiry are the server's clock.

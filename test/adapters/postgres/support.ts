@@ -74,7 +74,14 @@ export function ownSchema(prefix: string): Admin {
 }
 
 export function clientFor(pooled: Pooled, options: Partial<PgClientOptions> = {}): PgClient {
-  return clientOf('test', pooled.pool, { preparedStatements: true, connectMaxMs: 5_000, clock: defaultClock, how: 'migrate', ...options })
+  return clientOf('test', pooled.pool, {
+    preparedStatements: true,
+    connectMaxMs: 5_000,
+    answerMaxMs: 30_000,
+    clock: defaultClock,
+    how: 'migrate',
+    ...options,
+  })
 }
 
 /** Resolves once the condition holds; rejects after some seconds. */

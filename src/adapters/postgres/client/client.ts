@@ -12,6 +12,8 @@ export interface CallOptions {
   /** False: it only reads, so whatever happens to it has effect none. */
   readonly writes: boolean
   readonly signal?: AbortSignal | undefined
+  /** What may take as long as it likes: a migration. */
+  readonly unbounded?: boolean
 }
 
 /** A connection inside a transaction of ours. */
@@ -25,7 +27,7 @@ export interface PgConnection extends SqlRunner {
  * The user's pool, whatever driver it is of. Nothing global is ever set on it, and it is never closed. Everything rejects with a
  * `HoldfastError` made by `errors.ts`: effect none where the server said ERROR or nothing was sent, unknown where the answer was lost.
  *
- * A connection is waited for at most `connectMaxMs`. An abort leaves at once: effect none while nothing was sent, else unknown for what
+ * A connection is waited for at most `connectMaxMs`, an answer at most `answerMaxMs`. An abort leaves at once: effect none while nothing was sent, else unknown for what
  * writes, and the connection goes back when the server has answered.
  */
 export interface PgClient {
@@ -44,6 +46,8 @@ export interface PgClientOptions {
   readonly preparedStatements: boolean
   /** How long to wait for a connection, in milliseconds. */
   readonly connectMaxMs: number
+  /** How long to wait for an answer, in milliseconds. */
+  readonly answerMaxMs: number
   /** Which call or command creates missing tables. */
   readonly how: string
 }

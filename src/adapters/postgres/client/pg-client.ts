@@ -33,6 +33,7 @@ export function pgClient(pool: PgPool, options: PgClientOptions & { readonly clo
     return await leaving(
       twice(() => work(connection)).finally(() => connection.release()),
       call,
+      { ...options, abandon: () => connection.abandon() },
     )
   }
   return {
@@ -74,6 +75,7 @@ class Connection implements PgConnection {
   readonly #prepares: boolean
   readonly #how: string
   #broken = false
+  #isReleased = false
   // Without a listener of the holder's, a connection that is lost while it is checked out would end the process.
   readonly #lost = (): void => {
     this.#broken = true
@@ -108,7 +110,15 @@ class Connection implements PgConnection {
     }
   }
 
+  /** Its answer is waited for no more: closed, so that the pool does not wait for it either. */
+  abandon(): void {
+    this.#broken = true
+    this.release()
+  }
+
   release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
     const status = this.#client.getTransactionStatus?.()
     const destroy = this.#broken || status === 'T' || status === 'E'
     // A client that is thrown away may still report that its socket was reset.

@@ -23,6 +23,7 @@ export function postgresJsClient(sql: PostgresJs, options: PostgresJsOptions): P
     return await leaving(
       untilSent(rows, () => takenBack(pending, args), call, options),
       call,
+      options,
     )
   }
   const query: PgClient['query'] = (statement, values, call) => pastStale(() => send(statement, values, call))

@@ -30,7 +30,7 @@ export async function postgresJsTransaction<T>(
   const once = async (): Promise<T> => {
     const giveBack = (late: Begun): void => void late.end(new Error('too late')).catch(() => {})
     const begun = await checkOut(() => begin(sql, options), giveBack, { ...options, signal: call.signal })
-    return await leaving(transact(begun, work), call)
+    return await leaving(transact(begun, work), call, { ...options, abandon: () => begun.connection.terminate() })
   }
   try {
     return await once()

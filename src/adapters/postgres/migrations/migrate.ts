@@ -37,5 +37,5 @@ function migrateOnce(client: PgClient, names: Names): Promise<void> {
     )
     await connection.script(migrationSteps(names))
   }
-  return client.transaction(work, { call: 'migrate', writes: true })
+  return client.transaction(work, { call: 'migrate', writes: true, unbounded: true })
 }
