@@ -7,7 +7,7 @@ export interface Place {
 }
 
 /** An identifier, whatever it is made of. */
-export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 export const literal = (text: string): string => {
   const doubled = text.replaceAll("'", "''")

@@ -156,9 +156,10 @@ describeWith('postgres', 'a client', () => {
     })
 
     test('is told when a pool has no connection to give: nothing is sent later', async () => {
-      const { client } = make({ max: 1 }, { connectMaxMs: 30 })
-      await client.transaction((connection) => connection.script('create temp table late (a text)'), writes)
-      const letGo = await holding(client)
+      const { client: patient, pooled } = make({ max: 1 })
+      const client = clientFor(pooled, { connectMaxMs: 30 })
+      await patient.transaction((connection) => connection.script('create temp table late (a text)'), writes)
+      const letGo = await holding(patient)
       const refused = {
         code: 'STORAGE_UNAVAILABLE',
         effect: 'none',
@@ -169,7 +170,7 @@ describeWith('postgres', 'a client', () => {
       await expect(client.query(inserting, ['x'], writes)).rejects.toMatchObject(refused)
       await expect(client.transaction((c) => c.query(inserting, ['y']), writes)).rejects.toMatchObject(refused)
       await letGo()
-      expect(await client.query({ text: 'select count(*)::text from late' }, [], reads)).toEqual([['0']])
+      expect(await patient.query({ text: 'select count(*)::text from late' }, [], reads)).toEqual([['0']])
     })
 
     test.each([

@@ -176,6 +176,22 @@ describeWith('postgres', 'a transaction of the user', () => {
     expect(await checkpoints.load('none')).toBeUndefined()
   })
 
+  test('of postgres.js that is over is not taken for the one that is open on its connection now', async () => {
+    const { checkpoints } = await opened()
+    const sql = sqlOf({ max: 1 })
+    let stale: unknown
+    await sql.begin(async (tx) => {
+      stale = tx
+      await asOpenTransaction(tx, '')
+    })
+    await sql.begin(async (tx) => {
+      await expect(checkpoints.save(write('stale'), { tx: stale })).rejects.toMatchObject({ code: 'TX_NOT_OPEN', effect: 'none' })
+      expect(await checkpoints.save(write('open'), { tx })).toEqual({ ok: true })
+    })
+    expect([await checkpoints.load('stale'), (await checkpoints.load('open'))?.position]).toEqual([undefined, 7n])
+    await checkpoints.delete('open')
+  })
+
   test('is probed where a statement of it is on its way: it may be the COMMIT', async () => {
     const client = await pgPool().connect()
     await client.query('begin')
@@ -198,27 +214,29 @@ describeWith('postgres', 'a transaction of the user', () => {
     })
 
     test('is rolled back when it is aborted: what its function does later is not written', async () => {
-      const db = open({ max: 2 })
+      const db = open({ max: 1 })
       await run(`create table if not exists "${schema}".kept (a text)`)
       const stop = new AbortController()
-      let later: Promise<unknown> = Promise.resolve()
+      let later = (): Promise<unknown> => Promise.resolve()
+      let end = (): void => {}
       const aborted = db.run(
         async (tx) => {
           const runner = await asOpenTransaction(tx, '')
           await runner.query(`insert into "${schema}".kept values ('before')`, [])
+          later = () => runner.query(`insert into "${schema}".kept values ('after')`, [])
           stop.abort('enough')
-          later = Promise.resolve()
-            .then(() => new Promise((resolve) => setTimeout(resolve, 50)))
-            .then(() => runner.query(`insert into "${schema}".kept values ('after')`, []))
-          await expect(later).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+          await new Promise<void>((resolve) => {
+            end = resolve
+          })
         },
         { signal: stop.signal },
       )
       await expect(aborted).rejects.toMatchObject({ code: 'ABORTED', effect: 'none', cause: 'enough' })
-      await later.catch(() => {})
-      expect(await run(`select a from "${schema}".kept`)).toEqual([])
+      await expect(later()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+      end()
       await expect(db.run(async () => {}, { signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED', effect: 'none' })
       expect(await db.run((tx) => ask(tx, 'select 1::text as a'))).toEqual([['1']])
+      expect(await run(`select a from "${schema}".kept`)).toEqual([])
     })
 
     test('does not know of a COMMIT whose connection was lost', async () => {
@@ -250,10 +268,13 @@ describeWith('postgres', 'a transaction of the user', () => {
     test('survives the loss of its connection while its function is elsewhere', async () => {
       const db = open({ max: 1 })
       const lost = db.run(async (tx) => {
-        const pid = Number((await ask(tx, 'select pg_backend_pid()::text as a'))[0]?.[0])
+        const runner = await asOpenTransaction(tx, '')
+        const pid = Number((await runner.query('select pg_backend_pid()::text as a', []))[0]?.[0])
         await run('select pg_terminate_backend($1)', [pid])
         await until('it is gone', async () => (await run('select 1 from pg_stat_activity where pid = $1', [pid])).length === 0)
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        const reason = () => runner.query('select 1 as a', []).then(() => '', String)
+        const isNoticed = async () => /was lost|not queryable/.test(await reason())
+        await until('it is noticed', isNoticed)
       })
       await expect(lost).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', effect: 'none' })
       await until('it works again', async () => (await db.run((tx) => ask(tx, 'select 1::text as a')).catch(() => [])).length === 1)

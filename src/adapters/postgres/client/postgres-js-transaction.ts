@@ -4,6 +4,7 @@ import { checkOut } from './check-out.ts'
 import type { CallOptions, PgConnection, PgStatement } from './client.ts'
 import { certainlyNone, leaving } from './leaving.ts'
 import { type PostgresJs, type PostgresJsOptions, rawQuery, texts, type Unsafe } from './postgres-js-raw.ts'
+import { type Watched, watched } from './wires.ts'
 
 /** What is used of the `sql` inside a transaction. */
 interface Inner {
@@ -11,11 +12,6 @@ interface Inner {
 }
 
 type Begin = (options: string, fn: (inner: Inner) => Promise<unknown>) => Promise<unknown>
-
-/** The driver's own end of a connection: `reserved` is null once it has been closed. */
-interface Wire {
-  reserved: unknown
-}
 
 /** A transaction that waits for its end. */
 interface Begun {
@@ -64,7 +60,10 @@ function begin(sql: PostgresJs, options: PostgresJsOptions): Promise<Begun> {
       return new Promise<void>((commit, rollBack) => {
         const end = async (error?: unknown): Promise<void> => {
           // The driver would send its COMMIT or ROLLBACK on a socket that is null, which ends the process; it has rejected already.
-          if (connection.isClosed) throw certainlyNone(closedBefore())
+          if (connection.isClosed) {
+            connection.terminate()
+            throw certainlyNone(closedBefore())
+          }
           if (error === undefined) commit()
           else rollBack(error)
           await ended.catch((failure: unknown) => {
@@ -78,33 +77,25 @@ function begin(sql: PostgresJs, options: PostgresJsOptions): Promise<Begun> {
   })
 }
 
-/**
- * The driver does not notice that a connection was closed between two statements: the next one ends the process. So it is looked at before each.
- */
 class InnerConnection implements PgConnection {
   readonly #inner: Inner
   readonly #options: PostgresJsOptions
-  #wire: Wire | undefined
+  readonly #wire: Watched
   #broken = false
 
   constructor(inner: Inner, options: PostgresJsOptions) {
     this.#inner = inner
     this.#options = options
-    // An empty statement, sent along with the first one and not waited for: whoever executes it is told its connection.
-    const onexecute = (wire: Wire): boolean => {
-      this.#wire = wire
-      return true
-    }
-    inner
-      .unsafe('', [], { onexecute, simple: true })
-      .execute()
-      .then(undefined, () => {
-        this.#broken = true
-      })
+    this.#wire = watched(inner)
   }
 
   get isClosed(): boolean {
-    return this.#broken || (this.#wire !== undefined && this.#wire.reserved === null)
+    return this.#broken || this.#wire.isOver
+  }
+
+  /** Where it is open after all: nobody knows what state it is in. */
+  terminate(): void {
+    this.#wire.terminate()
   }
 
   query(statement: string | PgStatement, values: readonly SqlText[]): Promise<readonly SqlRow[]> {

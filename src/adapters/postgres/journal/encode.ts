@@ -5,7 +5,7 @@ import { escaped } from '../escapes.ts'
 import { arrayText } from '../statement.ts'
 
 /** What an entry of PostgreSQL's index can hold is a third of a page. */
-export const ID_MAX_BYTES = 2_000
+const ID_MAX_BYTES = 2_000
 
 type Cell = string | number | boolean | null
 

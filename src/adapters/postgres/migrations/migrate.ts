@@ -32,7 +32,9 @@ export async function migrate(client: PgClient, names: Names, clock: Clock): Pro
 
 function migrateOnce(client: PgClient, names: Names): Promise<void> {
   const work = async (connection: PgConnection): Promise<void> => {
-    await connection.script(`set local lock_timeout = ${LOCK_MAX_MS}; set local client_min_messages = warning`)
+    await connection.script(
+      `set local lock_timeout = ${LOCK_MAX_MS}; set local statement_timeout = 0; set local client_min_messages = warning`,
+    )
     await connection.script(migrationSteps(names))
   }
   return client.transaction(work, { call: 'migrate', writes: true })

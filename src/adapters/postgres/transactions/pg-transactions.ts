@@ -8,7 +8,7 @@ import { isPgPool } from '../client/detect.ts'
 import type { PgPool, PgPoolClient } from '../client/pg-client.ts'
 import { isFatal, statementError } from '../errors.ts'
 
-export const ISOLATIONS = ['read committed', 'repeatable read', 'serializable'] as const
+const ISOLATIONS = ['read committed', 'repeatable read', 'serializable'] as const
 
 export interface TransactionOptions {
   /** Default `'read committed'`, whatever the connection's own default is. */

@@ -3,17 +3,12 @@ import type { Transactions } from '../../../ports/transactions.ts'
 import { checkOut } from '../client/check-out.ts'
 import { isPostgresJs } from '../client/detect.ts'
 import type { PostgresJs, Unsafe } from '../client/postgres-js-raw.ts'
-import { connectError, isFatal, statementError } from '../errors.ts'
+import { watched } from '../client/wires.ts'
+import { connectError, statementError } from '../errors.ts'
 import { Aborted, lostBefore, type TransactionOptions, transactionRules, untilAborted } from './pg-transactions.ts'
 
 /** What `sql.begin` hands its function. */
 type InnerOf<S> = S extends { begin: { (fn: (inner: infer I) => never): unknown; (...args: never[]): unknown } } ? I : never
-
-/** The driver's own end of a connection. */
-interface Wire {
-  readonly reserved: unknown
-  terminate?(): void
-}
 
 interface Begun {
   readonly inner: { readonly unsafe: Unsafe }
@@ -50,20 +45,20 @@ export function postgresJsTransactions<S extends PostgresJs>(sql: S, options?: T
     async run(fn, { signal } = {}) {
       const giveBack = (late: Begun): void => void late.end({ thrown: new Error('too late') }).catch(() => {})
       const { inner, end } = await checkOut(() => begin(sql, isolation), giveBack, { ...rest, signal })
-      const wire = wireOf(inner.unsafe)
+      const wire = watched(inner)
       let value: Awaited<ReturnType<typeof fn>>
       try {
         value = (await untilAborted(() => fn(inner as InnerOf<S>), signal)) as typeof value
       } catch (error) {
         if (error instanceof Aborted) {
-          wire()?.terminate?.()
+          wire.terminate()
           throw error.told
         }
         // Of a connection that is closed the driver must not be told: it would write to a socket that is null, which ends the process.
-        if (wire()?.reserved !== null) await end({ thrown: error }).catch(() => {})
+        if (!wire.isOver) await end({ thrown: error }).catch(() => {})
         throw error
       }
-      if (wire()?.reserved === null) throw lostBefore()
+      if (wire.isOver) throw lostBefore()
       await end().catch((error: unknown) => {
         throw statementError(error, '')
       })
@@ -86,15 +81,4 @@ function begin(sql: PostgresJs, isolation: string): Promise<Begun> {
     })
     ended.catch((error: unknown) => reject(connectError(error)))
   })
-}
-
-/** Finds out the connection, by an empty statement that goes along with the first one. */
-function wireOf(unsafe: Unsafe): () => Wire | undefined {
-  let wire: Wire | undefined
-  const onexecute = (executing: Wire): boolean => {
-    wire = executing
-    return true
-  }
-  Promise.resolve(unsafe('', [], { onexecute, simple: true }).execute()).catch((error: unknown) => isFatal(error))
-  return () => wire
 }

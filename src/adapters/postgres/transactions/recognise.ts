@@ -1,5 +1,6 @@
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
 import { rawQuery, texts, type Unsafe } from '../client/postgres-js-raw.ts'
+import { watched } from '../client/wires.ts'
 import { closedBefore } from '../errors.ts'
 
 /** A transaction of somebody's client, by what can be done with it. Errors are still the client's own. */
@@ -18,7 +19,8 @@ const has = (tx: Found, ...methods: readonly string[]): boolean => methods.every
 export function recognise(tx: unknown): Recognised | undefined {
   if ((typeof tx !== 'object' && typeof tx !== 'function') || tx === null) return undefined
   const found = tx as Found
-  if (typeof tx === 'function') return has(found, 'unsafe', 'savepoint') && !has(found, 'begin') ? ofPostgresJs(found) : undefined
+  if (typeof tx === 'function')
+    return has(found, 'unsafe', 'savepoint') && !has(found, 'begin') ? ofPostgresJs(found as { readonly unsafe: never }) : undefined
   if (has(found, 'query', 'escapeIdentifier') && typeof found.totalCount !== 'number') return ofPg(found as unknown as PgLike)
   if (has(found, 'rollback') && typeof found.nestedIndex === 'number') return ofDrizzle(found)
   if (has(found, 'executeQuery') && found.isTransaction === true) return ofKysely(found as unknown as KyselyLike)
@@ -46,37 +48,19 @@ const ofPg = (client: PgLike): Recognised => ({
   },
 })
 
-interface Wire {
-  readonly reserved: unknown
-}
-
-/** Who held the connection of each `sql` when it was seen first: an `sql` whose transaction is over still sends, into whatever is open there. */
-const holders = new WeakMap<object, unknown>()
-
-function ofPostgresJs(inner: Found): Recognised {
-  const unsafe = inner.unsafe as Unsafe
-  let wire: Wire | undefined
-  const onexecute = (executing: Wire): boolean => {
-    wire = executing
-    return true
-  }
-  const isOver = (): boolean => wire !== undefined && (wire.reserved === null || holders.get(inner) !== wire.reserved)
+const ofPostgresJs = (inner: { readonly unsafe: Unsafe }): Recognised => {
+  const wire = watched(inner)
   return {
     kind: 'an sql of postgres.js',
     send: async (text, values) => {
-      if (wire === undefined) {
-        const told = unsafe('', [], { onexecute, simple: true }).execute()
-        const answer = texts(rawQuery(unsafe, text, [...values], false))
-        answer.catch(() => {})
-        await told
-        if (wire !== undefined && !holders.has(inner)) holders.set(inner, (wire as Wire).reserved)
-        return await answer
-      }
-      // A statement on a connection that is closed would end the process.
-      if (isOver()) throw closedBefore()
-      return await texts(rawQuery(unsafe, text, [...values], false))
+      if (wire.isOver) throw closedBefore()
+      const answer = texts(rawQuery(inner.unsafe, text, [...values], false))
+      answer.catch(() => {})
+      await wire.known
+      if (wire.isOver) throw closedBefore()
+      return await answer
     },
-    open: () => (isOver() ? false : undefined),
+    open: () => (wire.isOver ? false : undefined),
   }
 }
 
