@@ -87,9 +87,10 @@ export async function* readAll(host: ReadHost, read: LogRead = {}): AsyncGenerat
       return
     }
     cursor.at = step.batch.scannedTo
+    const ahead = early(next(host, cursor))
     yield step.batch
     host.check('readAll', cursor.signal)
-    step = await next(host, cursor)
+    step = await ahead
   }
 }
 
@@ -105,13 +106,15 @@ export async function* subscribe(host: ReadHost, read: LogRead = {}): AsyncGener
   if (isOver()) return
   const cursor = cursorOf('subscribe', host, read)
   let pauseMs = POLL_MIN_MS
+  let ahead: Promise<Step> | undefined
   for (let first = true; ; first = false) {
     const seen = host.wakes.count
-    const step = await untilAborted(next(host, cursor), signal)
+    const step = await untilAborted(ahead ?? next(host, cursor), signal)
     if (step === undefined) return
     if (step.pending) await untilAborted(host.place(signal), signal)
     const moved = step.batch.scannedTo > cursor.at
     cursor.at = step.batch.scannedTo
+    ahead = cursor.at < step.head ? early(next(host, cursor)) : undefined
     if (moved || first) yield step.batch
     pauseMs = moved ? POLL_MIN_MS : Math.min(POLL_MAX_MS, pauseMs * 2)
     // Where places were given it has rung meanwhile. On a standby they cannot be: they come from the primary.
@@ -119,6 +122,12 @@ export async function* subscribe(host: ReadHost, read: LogRead = {}): AsyncGener
     if (isOver()) return
     host.check('subscribe', undefined)
   }
+}
+
+/** Read on the server while the reader works on what came before it; nobody may come for it. */
+function early(step: Promise<Step>): Promise<Step> {
+  step.catch(() => {})
+  return step
 }
 
 /** A subscription ends with its signal, it does not fail by it. */
