@@ -64,13 +64,14 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   try {
     const script = await bundled(join(folder, 'child.mjs'))
     const run = new Run(options, folder, script, await chaosOf(options.target))
+    let history: History
     try {
       await run.work()
+      await run.calm()
+      history = await run.history(await settled(opened.store), opened.store)
     } finally {
       await run.end()
     }
-    const log = await settled(opened.store)
-    const history = await run.history(log, opened.store)
     return { violations: check(history), ...summary(history), strikes: run.strikes }
   } finally {
     await opened.close()
@@ -86,7 +87,9 @@ class Run {
   readonly #chaos: Chaos
   readonly #dice: Dice
   readonly #orders: Order[] = []
+  readonly #started: TortureProcess[] = []
   #turn = 0
+  #calm: Promise<void> | undefined
   #writers: TortureProcess[] = []
   #readers: TortureProcess[] = []
   readonly #keepers: TortureProcess[] = []
@@ -113,9 +116,16 @@ class Run {
     for (const process of [...this.#writers, ...this.#keepers]) await process.end()
   }
 
-  /** Whatever has come of the work: nothing goes wrong any more. */
+  /** Nothing goes wrong any more. */
+  async calm(): Promise<void> {
+    this.#calm ??= this.#chaos.end()
+    await this.#calm
+  }
+
+  /** Whatever has come of it: no process is left. */
   async end(): Promise<void> {
-    await this.#chaos.end()
+    await Promise.all(this.#started.map((one) => one.kill()))
+    await this.calm()
   }
 
   #all(): TortureProcess[] {
@@ -137,7 +147,9 @@ class Run {
       after,
     }
     this.#orders.push(order)
-    return new TortureProcess(this.#script, order)
+    const started = new TortureProcess(this.#script, order)
+    this.#started.push(started)
+    return started
   }
 
   async #strike(): Promise<void> {
