@@ -12,6 +12,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'test/consumers/**'],
     globalSetup: ['test/support/probe.ts'],
+    // Most of the time goes into waiting for engines and processes: one more than there are processors of the smallest machine.
+    maxWorkers: 3,
     // Bounds for what hangs, wide enough for a machine that is busy with something else.
     testTimeout: 20_000,
     hookTimeout: 30_000,

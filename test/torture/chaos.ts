@@ -20,6 +20,8 @@ export const chaosOf = (target: Target): Promise<Chaos> =>
 function sqliteChaos(path: string): Chaos {
   const Database = createRequire(`${process.cwd()}/`)('libsql') as new (path: string) => { exec(sql: string): void; close(): void }
   const handle = new Database(path)
+  // Else the driver would wait, and this process with it.
+  handle.exec('pragma busy_timeout = 0')
   return {
     held: [],
     async strike(dice) {

@@ -38,7 +38,7 @@ async function openSqlite(path: string): Promise<Opened> {
     ...portsOf(storage),
     begin: async () => {
       const handle = new Database(path)
-      handle.exec('pragma busy_timeout = 2000')
+      handle.exec('pragma busy_timeout = 0')
       try {
         handle.exec('BEGIN IMMEDIATE')
       } catch (error) {
