@@ -64,7 +64,7 @@ export class MemoryNotifier implements Notifier {
 }
 
 /** Keeps at most one hint that nobody has waited for. */
-export class MemoryListener implements Listener {
+class MemoryListener implements Listener {
   readonly #bell: Bell
   readonly #closed: () => void
   #hinted = false
