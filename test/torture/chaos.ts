@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import pg from 'pg'
 import { postgresStorage } from '../../src/adapters/postgres/index.ts'
 import type { Dice } from './dice.ts'
-import type { Target } from './order.ts'
+import { HELD, type Target } from './order.ts'
 
 export interface Chaos {
   /** Streams that are held for long at a time. */
@@ -39,8 +39,6 @@ function sqliteChaos(path: string): Chaos {
     },
   }
 }
-
-const HELD = 'stream 0'
 
 /**
  * Sessions idle in transaction, here and in another database, for the whole run; another that holds a stream for some seconds at a time;
@@ -84,21 +82,23 @@ async function postgresChaos(target: Extract<Target, { engine: 'postgres' }>): P
 
 /** A user's transaction that holds a stream for seven seconds, lets go for a moment, and holds it again. What it writes it rolls back. */
 function holdStream(client: pg.Client, { url, schema }: Extract<Target, { engine: 'postgres' }>): { end(): Promise<void> } {
-  const over = new AbortController()
+  const ended = new AbortController()
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      over.signal.addEventListener('abort', () => {
+      const over = (): void => {
         clearTimeout(timer)
+        ended.signal.removeEventListener('abort', over)
         resolve()
-      })
+      }
+      const timer = setTimeout(over, ms)
+      ended.signal.addEventListener('abort', over)
     })
   const hold = async (): Promise<void> => {
     const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'torture chaos' })
     pool.on('error', () => {})
     const storage = postgresStorage(pool, { schema })
     await storage.open()
-    while (!over.signal.aborted) {
+    while (!ended.signal.aborted) {
       await client.query('begin')
       await storage.eventStore?.join(client).append({ writes: [{ stream: HELD, expect: 'any', events: [{ type: 'held', data: null }] }] })
       await pause(7_000)
@@ -111,7 +111,7 @@ function holdStream(client: pg.Client, { url, schema }: Extract<Target, { engine
   const holding = hold()
   return {
     end: () => {
-      over.abort()
+      ended.abort()
       return holding
     },
   }

@@ -5,7 +5,7 @@ import type { Facts, Known, Tell } from './checker.ts'
  * Most asks that nobody holds up are answered sooner, also while processes are stopped for a second, connections are cut and the machine is busy; a
  * store where they wait for whoever holds a stream is slower with nearly all of them.
  */
-const SOON_US = 3_000_000
+const SOON_US = 1_000_000
 const LATE_SHARE_MAX = 0.25
 
 export function checkProcessOrder({ requests }: Facts, tell: Tell): void {

@@ -11,9 +11,9 @@ const NAME = 'the keeper'
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export async function keep({ name }: Order, { store, lease, checkpoints }: Opened, recorder: Recorder, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+  for (let round = 1; !signal.aborted; round++) {
     const grant = await lease.acquire(NAME, name, { ttlMs: TTL_MS }).catch(() => undefined)
-    if (grant !== undefined) await step(name, grant, { store, lease, checkpoints }, recorder).catch(() => {})
+    if (grant !== undefined) await step(name, grant, round % 6 === 0, { store, lease, checkpoints }, recorder).catch(() => {})
     await pause(20)
   }
 }
@@ -22,9 +22,12 @@ export async function keep({ name }: Order, { store, lease, checkpoints }: Opene
 async function step(
   keeper: string,
   { token }: LeaseGrant,
+  isLate: boolean,
   { store, checkpoints }: { store: Opened['store']; lease: Lease; checkpoints: Checkpoints },
   recorder: Recorder,
 ): Promise<void> {
+  // So long that the lease has run out, and another has moved the checkpoint, before anything was done under it.
+  if (isLate) await pause(TTL_MS * 2)
   const stored = await checkpoints.load(NAME)
   let from = stored?.position ?? 0n
   for await (const { scannedTo, incarnation } of store.readAll({ after: from, batch: 50 })) {

@@ -1,5 +1,8 @@
 // What the driver tells a process of the torture to do, as JSON in argv.
 
+/** A stream that somebody holds for long. Few asks are for it, so that not all wait for it. */
+export const HELD = 'stream held'
+
 export type Target =
   | { readonly engine: 'sqlite'; readonly path: string }
   | { readonly engine: 'postgres'; readonly driver: 'pg' | 'postgres.js'; readonly url: string; readonly schema: string }

@@ -90,7 +90,8 @@ async function openPostgres({ driver, url, schema }: Extract<Target, { engine: '
     close: async () => {
       await storage.close()
       await pool.end()
-      await sql?.end()
+      // Without a bound it may wait for ever for a connection that was cut.
+      await sql?.end({ timeout: 2 })
     },
   }
 }

@@ -2,7 +2,7 @@
 import type { AppendRequest, AppendVerdict, EventStore } from '../../src/ports/event-store.ts'
 import { Dice } from './dice.ts'
 import type { Answer, Ask, WrittenStream } from './history.ts'
-import type { Order } from './order.ts'
+import { HELD, type Order } from './order.ts'
 import { nowUs, type Recorder } from './recorder.ts'
 import type { Opened } from './target.ts'
 
@@ -59,7 +59,9 @@ export class Writer {
 
   async #ask(ask: Ask, store: EventStore, request: AppendRequest): Promise<AppendVerdict> {
     await this.#recorder.flushed()
-    const verdict = (await store.append([request], { timeoutMs: 10_000 }).catch(failed))[0] as AppendVerdict
+    const verdict = (
+      await store.append([request], { timeoutMs: ask.writes.some(({ stream }) => stream === HELD) ? 500 : 10_000 }).catch(failed)
+    )[0] as AppendVerdict
     this.#answer(ask, verdict)
     return verdict
   }
@@ -129,6 +131,7 @@ export class Writer {
 
   /** Mostly new or hot ones. */
   #stream(): string {
+    if (this.#dice.chance(0.02)) return HELD
     return this.#dice.chance(0.1) ? `stream ${this.#order.name} ${this.#count}` : `stream ${this.#dice.below(this.#order.streams)}`
   }
 
