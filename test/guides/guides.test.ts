@@ -15,6 +15,7 @@ const guides = [
   'event-store.md',
   'choosing-a-storage.md',
   'transactions.md',
+  'operating-postgres.md',
 ]
 const snippets = guides.flatMap((guide) => snippetsOf(guide))
 
