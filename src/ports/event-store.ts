@@ -183,7 +183,8 @@ export interface EventStoreStats {
  * 7. A connection that dies while a batch is on its way is settled with the engine before anything is answered; only where that fails in time the
  *    verdict is `unknown`. Asking again with the same key is safe.
  * 8. Reads are async iterables of batches of at most `batch` events; types, tags and tenant are filtered in the engine. `readAll` ends at the head as
- *    it was found; `subscribe` goes on until the signal or `break`. Each batch but an empty first one moves `scannedTo` on.
+ *    it was found; `subscribe` goes on until the signal or `break`; an engine that is
+ *    lost ends either with its error, and the reader goes on after the last `scannedTo`. Each batch but an empty first one moves `scannedTo` on.
  * 9. `truncate` removes a stream's events below a version; `archive` closes a stream: it is read only by `readStream`, no longer by `readAll`;
  *    `tombstone` removes all its events. What is closed refuses every append (`none` with `STREAM_ARCHIVED` or `STREAM_TOMBSTONED`), for good, also a
  *    name that was never used. Positions of what is gone stay taken. Closing again changes nothing; what is archived may be tombstoned, not the

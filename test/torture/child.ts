@@ -16,16 +16,23 @@ async function write(): Promise<void> {
   await writer.run()
 }
 
+/** Goes on from where it was when its connection is cut, as whoever subscribes has to. */
 async function read(): Promise<void> {
-  try {
-    for await (const { events, scannedTo } of opened.store.subscribe({ after: BigInt(order.after), signal: over.signal })) {
-      const places = events.map(({ position, id, stream, version, tags }) => ({ position: Number(position), id, stream, version, tags }))
-      recorder.line({ k: 'batch', v: { scannedTo: Number(scannedTo), events: places } })
-      await recorder.flushed()
-      process.stdout.write(`${scannedTo}\n`)
+  let after = BigInt(order.after)
+  while (!over.signal.aborted) {
+    try {
+      for await (const { events, scannedTo } of opened.store.subscribe({ after, signal: over.signal })) {
+        const places = events.map(({ position, id, stream, version, tags }) => ({ position: Number(position), id, stream, version, tags }))
+        recorder.line({ k: 'batch', v: { scannedTo: Number(scannedTo), events: places } })
+        await recorder.flushed()
+        process.stdout.write(`${scannedTo}\n`)
+        after = scannedTo
+      }
+    } catch (error) {
+      if (over.signal.aborted) return
+      if ((error as { retry?: string }).retry !== 'later') throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
     }
-  } catch (error) {
-    if (!over.signal.aborted) throw error
   }
 }
 
