@@ -138,7 +138,13 @@ describeWith('postgres', 'transactions of query builders', () => {
       await pool.query(`drop table ${schema}.lines`)
     })
 
-    test('rejects with what the function met when the connection is cut off inside', async () => {
+    // Nothing above the driver can prevent that.
+    const endsProcess = name === 'drizzle on postgres.js'
+    const meta = { skippedFor: 'postgres.js 3.4.9: it sends the ROLLBACK to a socket that is null then, which ends the process' }
+    test('rejects with what the function met when the connection is cut off inside', {
+      skip: endsProcess,
+      ...(endsProcess && { meta }),
+    }, async () => {
       const run = builder.transactions.run(async (tx) => {
         await insert(tx, '1')
         await cutOff(at)
