@@ -93,7 +93,7 @@ export interface PostgresStorage extends Storage {
  * From calls: `STORAGE_UNAVAILABLE` (effect none where the server refused it, such as a full disk or a read-only server; unknown where the
  * answer was lost), `STORAGE_LOCKED` (effect none) after several attempts while others are in the way, `NOT_STARTED`.
  *
- * Stored: `meta` (`application` = `holdfast`, `schema` = 3), `saga` (a row per saga), `saga_record` (a row per record, `data` JSON text),
+ * Stored: `meta` (`application` = `holdfast`, `schema` = 4), `saga` (a row per saga), `saga_record` (a row per record, `data` JSON text),
  * `saga_lease`, `saga_fence`, `batch` (verdicts of batches, a quarter of an hour), `key_value`, `lease`, `checkpoint`, `hint`; `event` (a row per event, `data` and `metadata`
  * JSON as it was written, `position` its place), `event_stream`, `event_pending` (joined, without a place yet), `event_archived`, `event_tag` and
  * `event_tagged`, `event_key`, `event_batch` (a day), `event_log` (the head and the incarnation). U+0000 in a

@@ -2,7 +2,27 @@ import type { CheckedRequest } from '../../event-shared/checked.ts'
 import type { CheckedQuery } from '../../event-shared/condition.ts'
 import type { CheckedEvent } from '../../event-shared/event.ts'
 import type { SqlText } from '../../sql-shared/runner.ts'
-import { Lists } from './lists.ts'
+import { textArray } from './arrays.ts'
+import { expected, Lists } from './lists.ts'
+
+/** The values of one that is events for one stream and nothing else, in the order of `ONE_PARAMETERS`; of any other there are none. */
+export function encodePlain(id: string, { tenant, writes, condition, idempotencyKey }: CheckedRequest): SqlText[] | undefined {
+  const [write] = writes
+  if (write === undefined || writes.length > 1 || condition !== undefined || idempotencyKey !== undefined) return undefined
+  const { stream, expect, events } = write
+  if (events.length === 0 || events.some(({ tags }) => tags.length > 0)) return undefined
+  const column = (of: (event: CheckedEvent) => string): string => textArray(events.map(of))
+  return [
+    id,
+    tenant,
+    stream,
+    String(expected(expect)),
+    column(({ type }) => type),
+    column((event) => event.id),
+    column(({ data }) => data),
+    column(({ metadata }) => metadata),
+  ]
+}
 
 /** The values of a batch that waits for nothing. */
 export function encodeBatch(id: string, requests: readonly CheckedRequest[]): SqlText[] {

@@ -4,11 +4,11 @@ import { uuidv7 } from '../../../core/ids.ts'
 import type { AppendVerdict } from '../../../ports/event-store.ts'
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
 import { aborted } from '../../storage-shared/refusals.ts'
-import type { CallOptions, PgClient } from '../client/client.ts'
+import type { CallOptions, PgClient, PgStatement } from '../client/client.ts'
 import { stateOf } from '../errors.ts'
 import { numbersOf } from './arrays.ts'
 import { none, type Undecided, verdictsOf } from './decode.ts'
-import { encodeBatch, encodeOne } from './encode.ts'
+import { encodeBatch, encodeOne, encodePlain } from './encode.ts'
 import type { Pending } from './pending.ts'
 import { prepareTags } from './prepare-tags.ts'
 import { NOT_READ_COMMITTED } from './sql/append.ts'
@@ -77,13 +77,14 @@ export class Flights {
     const leftMs = (requests[0] as Pending).deadlineMs - clock.nowMs()
     const waitMs = waits ? Math.min(WAIT_MAX_MS, Math.max(1, Math.ceil(leftMs))) : 0
     const checked = requests.map(({ request }) => request)
-    const values = waits ? encodeOne(id, (requests[0] as Pending).request, waitMs) : encodeBatch(id, checked)
+    const call = (): Promise<SqlRow> =>
+      waits ? this.#append(encodeOne(id, (requests[0] as Pending).request, waitMs)) : this.#call(id, requests)
     this.#host.sent(requests.length)
     let row: SqlRow
     try {
       for (const request of checked) await prepareTags(client, statements, request)
       for (const pending of requests) pending.sent = true
-      row = await this.#bounded(requests, this.#call(values), answerMaxMs * 2 ** losses, waits ? requests[0] : undefined)
+      row = await this.#bounded(requests, call(), answerMaxMs * 2 ** losses, waits ? requests[0] : undefined)
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error
       for (const pending of requests) {
@@ -102,12 +103,32 @@ export class Flights {
     return []
   }
 
-  async #call(values: readonly SqlText[]): Promise<SqlRow> {
-    const { client, statements } = this.#host
-    const { statement, values: bound } = statements.append(values)
+  /** What comes alone by the short way first; where that has not decided it, and has done nothing, as any batch. */
+  async #call(id: string, requests: readonly Pending[]): Promise<SqlRow> {
+    const [first] = requests as readonly [Pending]
+    const plain = requests.length === 1 && first.busy === 0 ? encodePlain(id, first.request) : undefined
+    if (plain !== undefined) {
+      const row = await this.#query(this.#host.statements.one, plain)
+      if (row[0] !== null) return row
+    }
+    return await this.#append(
+      encodeBatch(
+        id,
+        requests.map(({ request }) => request),
+      ),
+    )
+  }
+
+  #append(values: readonly SqlText[]): Promise<SqlRow> {
+    const { statement, values: bound } = this.#host.statements.append(values)
+    return this.#query(statement, bound)
+  }
+
+  async #query(statement: PgStatement, values: readonly SqlText[]): Promise<SqlRow> {
+    const { client } = this.#host
     const rows = this.#begins
-      ? await client.transaction((connection) => connection.query(statement, bound), CALL)
-      : await client.query(statement, bound, CALL)
+      ? await client.transaction((connection) => connection.query(statement, values), CALL)
+      : await client.query(statement, values, CALL)
     return rows[0] ?? []
   }
 

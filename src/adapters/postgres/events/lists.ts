@@ -148,7 +148,7 @@ export class Lists {
 
 const nulls = (count: number): null[] => Array.from({ length: count }, () => null)
 
-function expected(expect: CheckedWrite['expect']): number {
+export function expected(expect: CheckedWrite['expect']): number {
   if (typeof expect === 'number') return expect
   return expect === 'none' ? 0 : EXPECT[expect]
 }

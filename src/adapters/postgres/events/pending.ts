@@ -7,6 +7,8 @@ export class Pending {
   declare readonly request: CheckedRequest
   /** What it may not share with a request of another batch. */
   declare readonly rows: readonly string[]
+  /** How many events it is. */
+  declare readonly events: number
   /** Order of arrival. */
   declare readonly number: number
   declare readonly enteredMs: number
@@ -35,6 +37,7 @@ export class Pending {
   ) {
     this.request = request
     this.rows = rowsOf(request)
+    this.events = request.writes.reduce((sum, { events }) => sum + events.length, 0)
     this.number = number
     this.enteredMs = times.enteredMs
     this.deadlineMs = times.deadlineMs

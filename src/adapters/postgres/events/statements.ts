@@ -3,6 +3,7 @@ import type { PgStatement } from '../client/client.ts'
 import type { Names } from '../names.ts'
 import { statement } from '../statement.ts'
 import { APPEND_PARAMETERS } from './sql/append.ts'
+import { ONE_PARAMETERS } from './sql/append-one.ts'
 import { logStatement, streamStatement, taggedStatement } from './sql/reads.ts'
 
 const RESULT = 'select r_status::text, r_versions::text, r_base::text, r_incarnation, r_more::text from'
@@ -10,8 +11,8 @@ const RESULT = 'select r_status::text, r_versions::text, r_base::text, r_incarna
 /** The last of the parameters that every batch has; those after it are bound only where a request has keys, tags or a condition. */
 const PLAIN = APPEND_PARAMETERS.findIndex(([name]) => name === 'p_e_tags')
 
-const bound = (count: number, first: number): string =>
-  APPEND_PARAMETERS.map(([, type], i) => (i < count ? `$${i + first}::text::${type}` : `null::${type}`)).join(', ')
+const bound = (parameters: readonly (readonly [name: string, type: string])[], count = parameters.length): string =>
+  parameters.map(([, type], i) => (i < count ? `$${i + 1}::text::${type}` : `null::${type}`)).join(', ')
 
 export interface Call {
   readonly statement: PgStatement
@@ -21,11 +22,12 @@ export interface Call {
 /** The statements of one place, made once. */
 export function eventStatements(names: Names) {
   const { of } = names
-  const append = (count: number) => statement(`${RESULT} ${of('event_append')}(false, ${bound(count, 1)})`)
+  const append = (count: number) => statement(`${RESULT} ${of('event_append')}(false, ${bound(APPEND_PARAMETERS, count)})`)
   const plain = append(PLAIN)
   const full = append(APPEND_PARAMETERS.length)
-  const join = statement(`${RESULT} ${of('event_join')}(${bound(APPEND_PARAMETERS.length, 1)})`)
+  const join = statement(`${RESULT} ${of('event_join')}(${bound(APPEND_PARAMETERS)})`)
   return {
+    one: statement(`${RESULT} ${of('event_append_one')}(${bound(ONE_PARAMETERS)})`),
     append: (values: readonly SqlText[]): Call =>
       values.slice(PLAIN).every((value) => value === null)
         ? { statement: plain, values: values.slice(0, PLAIN) }

@@ -26,31 +26,44 @@ export const appendKeys = ({ of, place }: Names): string => `
 /**
  * A row that somebody holds is not waited for. A name is held by its advisory lock before it is looked for: where there is no row then, nobody is
  * making one. In a plain batch (one write to a stream of its own per request, nothing else) whether all may write is found
- * here, and what they make of the versions.
+ * here, and what they make of the versions; where all of it is to be new, the rows are made first, and looked for only if some were there.
  */
 export const appendStreams = ({ of, place }: Names): string => `
   for i in 1 .. cardinality(p_s_name) loop
     s_held[i] := pg_catalog.pg_try_advisory_xact_lock(${nameLock('stream', place, 'p_s_tenant[i]', 'p_s_name[i]')});
   end loop;
-  select array_agg(x.no), array_agg(x.version), array_agg(x.version + x.events), array_agg(x.shut), array_agg(x.no is not null),
-    array_agg(x.made), bool_and(x.ok), bool_or(x.made), bool_or(not x.made)
-  into s_no, s_version, s_after, s_shut, s_free, s_fresh, all_ok, any_fresh, any_moved
-  from (
-    select case when y.made then nextval(${sequence(of('event_stream_no'))}) else y.no end as no, y.version, y.shut, y.made, y.events,
-      coalesce((y.made or y.no is not null) and y.shut is null
-        and (y.expect = y.version or y.expect = ${EXPECT.any} or (y.expect = ${EXPECT.exists} and y.version > 0)), false) as ok
+  if p_plain and not p_joined and 0 = all(p_w_expect) and true = all(s_held) then
+    with made as (
+      insert into ${of('event_stream')} (stream_no, tenant, stream, version)
+      select nextval(${sequence(of('event_stream_no'))}), u.tenant, u.name, u.events from unnest(p_s_tenant, p_s_name, p_w_events) u(tenant, name, events)
+      on conflict do nothing returning stream_no
+    ) select array_agg(m.stream_no order by m.stream_no) into s_made from made m;
+  end if;
+  if cardinality(s_made) = n then
+    s_no := s_made;
+    s_after := p_w_events;
+    all_ok := true;
+  else
+    select array_agg(x.no), array_agg(x.version), array_agg(x.version + x.events), array_agg(x.shut), array_agg(x.no is not null),
+      array_agg(x.made), bool_and(x.ok), bool_or(x.made), bool_or(not x.made)
+    into s_no, s_version, s_after, s_shut, s_free, s_fresh, all_ok, any_fresh, any_moved
     from (
-      select l.stream_no as no, l.shut, u.expect, u.events, coalesce(l.version, 0) as version,
-        l.stream_no is null and u.held and e.known is null as made
-      from unnest(p_s_tenant, p_s_name, s_held, p_w_expect, p_w_events) u(tenant, name, held, expect, events) left join lateral (
-        select t.stream_no, t.version, t.shut from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant for update skip locked
-      ) l on true left join lateral (
-        -- With a limit, since it would be made a scan of the whole table without one.
-        select true as known from ${of('event_stream')} t where l.stream_no is null and t.stream = u.name and t.tenant = u.tenant limit 1
-      ) e on true
-      where u.name is not null
-    ) y
-  ) x;
+      select case when y.made then nextval(${sequence(of('event_stream_no'))}) else y.no end as no, y.version, y.shut, y.made, y.events,
+        coalesce((y.made or y.no is not null) and y.shut is null
+          and (y.expect = y.version or y.expect = ${EXPECT.any} or (y.expect = ${EXPECT.exists} and y.version > 0)), false) as ok
+      from (
+        select l.stream_no as no, l.shut, u.expect, u.events, case when l.stream_no is null or l.stream_no = any(s_made) then 0 else l.version end as version,
+          l.stream_no is null and u.held and e.known is null as made
+        from unnest(p_s_tenant, p_s_name, s_held, p_w_expect, p_w_events) u(tenant, name, held, expect, events) left join lateral (
+          select t.stream_no, t.version, t.shut from ${of('event_stream')} t where t.stream = u.name and t.tenant = u.tenant for update skip locked
+        ) l on true left join lateral (
+          -- With a limit, since it would be made a scan of the whole table without one.
+          select true as known from ${of('event_stream')} t where l.stream_no is null and t.stream = u.name and t.tenant = u.tenant limit 1
+        ) e on true
+        where u.name is not null
+      ) y
+    ) x;
+  end if;
 `
 
 export const appendTags = ({ of, place }: Names): string => `

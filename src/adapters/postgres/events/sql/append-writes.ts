@@ -40,14 +40,22 @@ const pending = ({ of }: Names): string => `
       from ${EVENTS} order by e.i desc limit 1;
     end if;`
 
-const placed = ({ of, place }: Names): string => `
+const placed = (names: Names): string => {
+  const { of, place } = names
+  return `
     if written = 0 then
       select l.head, l.incarnation into r_base, r_incarnation from ${of('event_log')} l;
     else
       if not locked then
         perform pg_catalog.pg_advisory_xact_lock(${logLock(place)});
       end if;
-      update ${of('event_log')} l set head = l.head + written
+${draw(names)}      insert into ${of('event')} (position, stream_no, version, recorded_ms, tenant, stream, type, id, tags, data, metadata)
+      select r_base + w_offset[e.w] + e.nth, ${EVENT_VALUES} from ${EVENTS};
+    end if;`
+}
+
+/** Under the log's lock: `written` positions from `r_base` on, behind joined events that have none yet. */
+export const draw = ({ of }: Names): string => `      update ${of('event_log')} l set head = l.head + written
       returning l.head - written, l.incarnation, l.timeline, exists (select from ${of('event_pending')})
       into r_base, r_incarnation, timeline_was, pending;
       if pending then
@@ -58,10 +66,7 @@ const placed = ({ of, place }: Names): string => `
         if timeline_now <> timeline_was then
           update ${of('event_log')} l set incarnation = gen_random_uuid()::text, timeline = timeline_now returning l.incarnation into r_incarnation;
         end if;
-      end if;
-      insert into ${of('event')} (position, stream_no, version, recorded_ms, tenant, stream, type, id, tags, data, metadata)
-      select r_base + w_offset[e.w] + e.nth, ${EVENT_VALUES} from ${EVENTS};
-    end if;`
+      end if;`
 
 const EVENTS = `unnest(p_e_write, p_e_nth, p_e_type, p_e_id, p_e_tags, p_e_data, p_e_metadata) with ordinality
         e(w, nth, type, id, tags, data, metadata, i) where r_versions[e.w] is not null`

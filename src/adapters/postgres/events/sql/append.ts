@@ -60,7 +60,7 @@ language plpgsql volatile ${SETTINGS} as $body$
 declare
   n constant int := cardinality(p_r_writes);
   now_ms constant bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
-  s_no bigint[]; s_version bigint[]; s_after bigint[]; s_shut text[]; s_free boolean[]; s_held boolean[]; s_fresh boolean[]; s_moved boolean[];
+  s_made bigint[] := '{}'; s_no bigint[]; s_version bigint[]; s_after bigint[]; s_shut text[]; s_free boolean[]; s_held boolean[]; s_fresh boolean[]; s_moved boolean[];
   any_fresh boolean := false; any_moved boolean := false; all_ok boolean;
   t_no bigint[]; t_last bigint[]; t_free boolean[]; t_fresh boolean[];
   w_offset bigint[]; r_end bigint[]; r_last int[];
