@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline'
 import type { Answer, Ask, Kept, Place } from './history.ts'
 import type { Line, Order } from './order.ts'
 
+/** Longer than any bound of what it may have under way: a call's own, its settling, and that of a connection. */
+const END_MAX_MS = 45_000
+
 export class TortureProcess {
   readonly order: Order
   readonly #child: ChildProcess
@@ -52,11 +55,13 @@ export class TortureProcess {
     this.#child.kill('SIGCONT')
   }
 
-  /** Lets it answer what is under way; rejects when it did not end well. */
+  /** Lets it answer what is under way; rejects when it did not end well, or not at all. */
   async end(): Promise<void> {
     this.resume()
     this.#child.kill('SIGTERM')
+    const bound = setTimeout(() => this.#child.kill('SIGABRT'), END_MAX_MS)
     const how = await this.#ended
+    clearTimeout(bound)
     if (how !== '0' && !this.#killed) throw new Error(`${this.order.name} ended with ${how}: ${this.#stderr.slice(0, 2_000)}`)
   }
 }

@@ -74,7 +74,11 @@ async function openPostgres({ driver, url, schema }: Extract<Target, { engine: '
       client.on('error', () => {
         broken = true
       })
-      await client.query('begin')
+      await client.query('begin').catch((error: unknown) => {
+        // Else the pool would wait for it when it is ended.
+        client.release(true)
+        throw error
+      })
       const end = (text: string) => async () => {
         try {
           const { command } = await client.query(text)
