@@ -128,3 +128,20 @@ export const rate =
     await Promise.all(Array.from({ length: concurrent }, lane))
     return (calls * each * 1_000) / (performance.now() - startedMs)
   }
+
+/** The time that a hundredth of the calls exceed, in milliseconds, with so many at once over a slice of time. */
+export const late =
+  (concurrent: number, call: () => Promise<unknown>, _each = 1, sliceMs = 300) =>
+  async (): Promise<number> => {
+    const times: number[] = []
+    const startedMs = performance.now()
+    const lane = async (): Promise<void> => {
+      for (let beganMs = startedMs; beganMs - startedMs < sliceMs; beganMs = performance.now()) {
+        await call()
+        times.push(performance.now() - beganMs)
+      }
+    }
+    await Promise.all(Array.from({ length: concurrent }, lane))
+    times.sort((a, b) => a - b)
+    return times[Math.floor(times.length * 0.99)] ?? Number.NaN
+  }

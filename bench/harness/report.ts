@@ -45,7 +45,7 @@ export function rowsOf(suite: Suite, cases: readonly Case[], measured: ReadonlyM
         ratio: rounded(value / baselineValue),
         ...(own.bytesPerOp === undefined ? {} : { bytesPerOp: own.bytesPerOp }),
       }
-      return { line, medianRatio: own.median / base.median, target: index === 0 ? item.target : undefined }
+      return { line, medianRatio: own.median / base.median, target: item.targets?.[baseline] ?? (index === 0 ? item.target : undefined) }
     }),
   )
 }

@@ -22,6 +22,8 @@ export type Case = Subject & {
   /** Names of baselines, each giving a line of its own. Default: the suite's first. The target belongs to the first of them. */
   readonly against?: readonly string[]
   readonly target?: Target
+  /** Targets against further baselines, by their names. */
+  readonly targets?: Readonly<Record<string, Target>>
   /** Default 'ns'. */
   readonly unit?: string
   /** Default 'lower'. */
@@ -38,10 +40,10 @@ export interface Suite {
 
 export function suite(name: string, definition: Omit<Suite, 'name'>): Suite {
   const names = new Set<string>()
-  for (const { name: caseName, against = [] } of definition.cases) {
+  for (const { name: caseName, against = [], targets = {} } of definition.cases) {
     if (names.has(caseName)) throw new Error(`suite ${name}: two cases are named "${caseName}"`)
     names.add(caseName)
-    const missing = against.find((baseline) => !(baseline in definition.baselines))
+    const missing = [...against, ...Object.keys(targets)].find((baseline) => !(baseline in definition.baselines))
     if (missing !== undefined) throw new Error(`suite ${name}, case "${caseName}": there is no baseline "${missing}"`)
   }
   return { name, ...definition }

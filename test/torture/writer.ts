@@ -6,6 +6,8 @@ import { HELD, type Order } from './order.ts'
 import { nowUs, type Recorder } from './recorder.ts'
 import type { Opened } from './target.ts'
 
+const HELD_SHARE = 0.1
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export class Writer {
@@ -31,19 +33,20 @@ export class Writer {
 
   /** Until it is stopped; then what is under way is answered first. */
   async run(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#order.actors }, () => this.#act()))
+    await Promise.all(Array.from({ length: this.#order.actors }, (_, n) => this.#act(n === 0 ? HELD_SHARE : 0)))
   }
 
-  async #act(): Promise<void> {
+  /** `heldShare`: how often it asks for the stream that is held for long, which keeps it waiting. */
+  async #act(heldShare: number): Promise<void> {
     while (!this.#isOver) {
       if (this.#dice.chance(0.05)) await pause(this.#dice.below(20))
-      if (this.#dice.chance(this.#order.joinedShare)) await this.#join()
-      else await this.#append()
+      if (this.#dice.chance(this.#order.joinedShare)) await this.#join(heldShare)
+      else await this.#append(heldShare)
     }
   }
 
-  async #append(): Promise<void> {
-    const ask = await this.#plan(false)
+  async #append(heldShare: number): Promise<void> {
+    const ask = await this.#plan(false, heldShare)
     const request = this.#request(ask, this.#dice.chance(0.3))
     const again = request.idempotencyKey !== undefined && this.#dice.chance(0.1)
     let verdict = await this.#ask(ask, this.#opened.store, request)
@@ -66,14 +69,14 @@ export class Writer {
     return verdict
   }
 
-  async #join(): Promise<void> {
+  async #join(heldShare: number): Promise<void> {
     const begun = await this.#opened.begin().catch(() => undefined)
     if (begun === undefined) return pause(10)
     const joined = this.#opened.store.join(begun.tx)
     const asks: [Ask, AppendVerdict][] = []
     try {
       for (let count = 1 + this.#dice.below(2); count > 0; count--) {
-        const ask = await this.#plan(true)
+        const ask = await this.#plan(true, heldShare)
         await this.#recorder.flushed()
         const verdict = await joined.append(this.#request(ask, false), { timeoutMs: 2_000 })
         asks.push([ask, verdict])
@@ -106,10 +109,10 @@ export class Writer {
   }
 
   /** One stream, or several, or one with a condition on its tag. */
-  async #plan(joined: boolean): Promise<Ask> {
+  async #plan(joined: boolean, heldShare: number): Promise<Ask> {
     const request = `${this.#order.name}/${this.#count++}`
-    const streams = new Set([this.#stream()])
-    if (this.#dice.chance(0.15)) for (let more = 1 + this.#dice.below(2); more > 0; more--) streams.add(this.#stream())
+    const streams = new Set([this.#stream(heldShare)])
+    if (this.#dice.chance(0.15)) for (let more = 1 + this.#dice.below(2); more > 0; more--) streams.add(this.#stream(heldShare))
     const writes = [...streams].map((stream, i): WrittenStream => {
       const events = Array.from({ length: 1 + this.#dice.below(3) }, (_, n) => `${request}/${i}/${n}`)
       return { stream, expect: this.#expectation(stream), events }
@@ -130,8 +133,8 @@ export class Writer {
   }
 
   /** Mostly new or hot ones. */
-  #stream(): string {
-    if (this.#dice.chance(0.02)) return HELD
+  #stream(heldShare: number): string {
+    if (this.#dice.chance(heldShare)) return HELD
     return this.#dice.chance(0.1) ? `stream ${this.#order.name} ${this.#count}` : `stream ${this.#dice.below(this.#order.streams)}`
   }
 
