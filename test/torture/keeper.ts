@@ -1,6 +1,6 @@
 // Follows the log from a checkpoint, as a projection does: under a lease that others are after, and that ends while the process is stopped.
 import type { Checkpoints } from '../../src/ports/checkpoints.ts'
-import type { Lease, LeaseGrant } from '../../src/ports/lease.ts'
+import type { LeaseGrant } from '../../src/ports/lease.ts'
 import type { Order } from './order.ts'
 import type { Recorder } from './recorder.ts'
 import type { Opened } from './target.ts'
@@ -13,7 +13,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 export async function keep({ name }: Order, { store, lease, checkpoints }: Opened, recorder: Recorder, signal: AbortSignal): Promise<void> {
   for (let round = 1; !signal.aborted; round++) {
     const grant = await lease.acquire(NAME, name, { ttlMs: TTL_MS }).catch(() => undefined)
-    if (grant !== undefined) await step(name, grant, round % 6 === 0, { store, lease, checkpoints }, recorder).catch(() => {})
+    if (grant !== undefined) await step(name, grant, round % 6 === 0, { store, checkpoints, signal }, recorder).catch(() => {})
     await pause(20)
   }
 }
@@ -23,7 +23,7 @@ async function step(
   keeper: string,
   { token }: LeaseGrant,
   isLate: boolean,
-  { store, checkpoints }: { store: Opened['store']; lease: Lease; checkpoints: Checkpoints },
+  { store, checkpoints, signal }: { store: Opened['store']; checkpoints: Checkpoints; signal: AbortSignal },
   recorder: Recorder,
 ): Promise<void> {
   // So long that the lease has run out, and another has moved the checkpoint, before anything was done under it.
@@ -36,7 +36,7 @@ async function step(
     const verdict = await checkpoints.save({ name: NAME, from, to: scannedTo, incarnation, token })
     recorder.line({ k: 'kept', v: { keeper, token, from: Number(from), to: Number(scannedTo), isSaved: verdict.ok } })
     await recorder.flushed()
-    if (!verdict.ok) return
+    if (!verdict.ok || signal.aborted) return
     from = scannedTo
   }
 }
