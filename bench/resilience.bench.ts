@@ -111,10 +111,13 @@ const burst = (call: () => Promise<unknown>) => async (): Promise<number> => {
   return performance.now() - startedMs
 }
 
+const lastCalls = (calls: number) => countWindow({ calls, failureRatio: 1 })
+const lastTenMinutes = timeWindow({ windowMs: 600_000, failureRatio: 1 })
+
 /** Nanoseconds of one failing call while `known` calls are in the window. */
-const failing = (known: number) => ({
+const failing = (known: number, trips: typeof lastTenMinutes) => ({
   make: async () => {
-    const breaker = circuitBreaker({ trips: countWindow({ calls: Math.min(known, 100_000), failureRatio: 1 }) })
+    const breaker = circuitBreaker({ trips })
     for (let i = 0; i < known; i++) await breaker.run(task)
     // Failures and successes in turn, so that it never trips.
     let calls = 0
@@ -138,7 +141,8 @@ export default suite('resilience', {
     'a loop of 10 k awaits': { sample: loopOfAwaits(10_000) },
     'a loop of 100 k awaits': { sample: loopOfAwaits(100_000) },
     '10 k plain calls at once': { sample: burst(task) },
-    'one failure with 10^3 calls in the window': failing(1_000),
+    'one failure with 10^3 calls in the window': failing(1_000, lastTenMinutes),
+    'one failure with the last 10^3 calls in the window': failing(1_000, lastCalls(1_000)),
   },
   cases: [
     {
@@ -226,9 +230,15 @@ export default suite('resilience', {
       target: { ratio: 5 },
     },
     {
-      name: 'one failure with 10^5 calls in the window',
-      ...failing(100_000),
+      name: 'one failure with 10^6 calls in the window',
+      ...failing(1_000_000, lastTenMinutes),
       against: ['one failure with 10^3 calls in the window'],
+      target: { ratio: 1.2 },
+    },
+    {
+      name: 'one failure with the last 10^5 calls in the window',
+      ...failing(100_000, lastCalls(100_000)),
+      against: ['one failure with the last 10^3 calls in the window'],
       target: { ratio: 1.2 },
     },
     { name: 'adaptive bulkhead, free slot', fn: () => adaptiveSlots.run(task), against: ['bare await'] },
