@@ -10,8 +10,9 @@ import { PgEventStore, type PostgresEventStore } from './events/store.ts'
 import { PgJournal } from './journal/journal.ts'
 import { PgKeyValue } from './key-value/key-value.ts'
 import { PgLease } from './lease.ts'
-import { migrate } from './migrations/migrate.ts'
-import { namesOf, type Place } from './names.ts'
+import { howToMigrate } from './migrations/how.ts'
+import { type Migrated, migrate } from './migrations/migrate.ts'
+import { namesOf } from './names.ts'
 import type { Listen } from './notifier/listen-client.ts'
 import { PgNotifier } from './notifier/notifier.ts'
 import { type PlaceOptions, placeOf, placeRules } from './options.ts'
@@ -62,6 +63,8 @@ const rules = {
 /** A storage on PostgreSQL. */
 export interface PostgresStorage extends Storage {
   readonly eventStore: PostgresEventStore
+  /** Creates or upgrades the tables: `{ from: 0, to: 3 }`; `from` equals `to` where somebody had done it. */
+  migrate(): Promise<Migrated>
   /** Rejects with what `open` rejects with. */
   stats(): Promise<PostgresStats>
 }
@@ -138,10 +141,4 @@ export function postgresStorage(pool: PgPool | PostgresJs, options?: PostgresSto
       session.forget()
     },
   }
-}
-
-function howToMigrate({ schema, prefix }: Place): string {
-  const given = Object.entries({ ...(schema !== 'holdfast' && { schema }), ...(prefix !== '' && { prefix }) })
-  const options = given.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')
-  return `call migrate() of the storage once, or run the SQL of migrationSql(${options === '' ? '' : `{ ${options} }`})`
 }
