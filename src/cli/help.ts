@@ -22,7 +22,7 @@ the others wait and find it done. Needs pg or postgres (postgres.js) installed; 
 Options:
       --url URL        the database, postgres://user:password@host:5432/database; special characters in user
                        and password percent-encoded. Default: the variable DATABASE_URL, then PGHOST, PGPORT,
-                       PGUSER, PGPASSWORD, PGDATABASE
+                       PGUSER, PGPASSWORD, PGDATABASE (a command line can be read by others on the machine)
       --schema NAME    the schema of the tables, created where it is missing; default holdfast
       --prefix PREFIX  before the name of every table, function and index; default none
       --print          write the SQL to standard output and nothing else

@@ -12,13 +12,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') complain(error)
 })
 
-function complain(error: unknown): void {
+// A driver may throw where nobody can catch it, when it loses its connection. What then goes on is not waited for.
+process.on('uncaughtException', (error) => complain(error, () => process.exit(1)))
+
+function complain(error: unknown, then?: () => void): void {
   const message = error instanceof Error ? error.message || error.name : String(error)
-  const line = redacted(message.trim().replace(/\s*\n\s*/g, ' '), args, process.env)
-  process.stderr.write(`holdfast: ${line}\n`)
+  const line = redacted(message, args, process.env)
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+  process.stderr.write(`holdfast: ${line}\n`, then)
 }
 
-/** Never `process.exit`: what was written has to arrive first. */
+/** Without `process.exit`: what was written has to arrive first. */
 async function main(): Promise<void> {
   try {
     process.stdout.write(await run(args, process.env))

@@ -42,7 +42,8 @@ async function stored(
   place: PlaceOptions,
   work: (storage: PostgresStorage) => Promise<string>,
 ): Promise<string> {
-  const [{ connect }, { postgresStorage }] = await Promise.all([import('./drivers.ts'), import('../adapters/postgres/index.ts')])
+  const { connect } = await import('./drivers.ts')
+  const { postgresStorage } = await import('../adapters/postgres/index.ts')
   const connection = await connect(url)
   try {
     // The driver is the one to say that there is no connection; behind a pooler nothing may be prepared.

@@ -16,7 +16,8 @@ function secretsOf(urls: readonly string[], password = ''): readonly string[] {
     ...[...url.matchAll(USER_INFO)].map(([, user = '']) => user.slice(user.indexOf(':') + 1 || user.length)),
     ...[...url.matchAll(PASSWORD_PARAMETER)].map(([, , secret = '']) => secret),
   ])
-  const all = [...raw, ...raw.map(decoded), password].filter((secret) => secret.length >= SECRET_MIN)
+  const plain = [...raw.map(decoded), password]
+  const all = [...raw, ...plain, ...plain.map(encodeURIComponent)].filter((secret) => secret.length >= SECRET_MIN)
   // The longest first, so that none is cut in half by another.
   return [...new Set(all)].toSorted((a, b) => b.length - a.length)
 }

@@ -25,8 +25,12 @@ export function targetOf(url: string | undefined, env: Environment): Target {
 
 const SQLITE = /^(?:sqlite3?:|file:|\.{1,2}[\\/]|:memory:$)|\.(?:db3?|sqlite3?)$/i
 const PARTS = /^([a-z][a-z\d+.-]*):\/\/([^/?#]*)([^?#]*)([^#]*)(.*)$/is
+/** Of several, as postgres.js takes them, each. */
+const HOST = /^(?:\[[^\]]*\]|[^:[\]]*)(?::\d{1,5})?$/
 
-function targetAt(source: string, url: string): Target {
+function targetAt(source: string, given: string): Target {
+  // Secrets that come out of files end with a line break.
+  const url = given.trim()
   const [, scheme, authority = '', path = '', query = '', hash = ''] = PARTS.exec(url) ?? []
   const isPostgres = /^postgres(?:ql)?$/i.test(scheme ?? '')
   if (!isPostgres && SQLITE.test(url)) return { kind: 'sqlite' }
@@ -34,8 +38,22 @@ function targetAt(source: string, url: string): Target {
     throw new UsageError(`${source} must begin with postgres://${scheme === undefined ? '' : `, got ${scheme.slice(0, 20)}://…`}`)
   const at = authority.lastIndexOf('@')
   // A password with a bare / ? or # ends the host before its time: parts of it would be looked up, and shown, as a host or a database.
-  if (hash !== '' || path.includes('@') || (at < 0 && query.includes('@'))) {
-    throw new UsageError(`${source}: special characters in user and password must be percent-encoded (/ as %2F, ? as %3F, # as %23)`)
+  const endsEarly = hash !== '' || path.includes('@') || (at < 0 && query.includes('@'))
+  if (endsEarly || !isEncoded(authority)) {
+    throw new UsageError(
+      `${source}: special characters in user and password must be percent-encoded (% as %25, / as %2F, ? as %3F, # as %23)`,
+    )
   }
-  return { kind: 'postgres', url, shown: `${authority.slice(at + 1) || 'localhost'}${path}` }
+  const hosts = authority.slice(at + 1)
+  if (!hosts.split(',').every((host) => HOST.test(host))) throw new UsageError(`${source}: behind the host must be a port, from 1 to 65535`)
+  return { kind: 'postgres', url, shown: `${hosts || 'localhost'}${path}` }
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -41,6 +41,7 @@ describe('the command line', () => {
     [['migrate'], 'no database is named: give --url postgres://…, or set DATABASE_URL or PGHOST'],
     [['migrate', '--url', 'shop'], '--url must begin with postgres://'],
     [['migrate', '--url', 'mysql://h/d'], '--url must begin with postgres://, got mysql://…'],
+    [['migrate', '--url', 'postgres://h:abc/d'], '--url: behind the host must be a port, from 1 to 65535'],
   ])('answers %j with one line and exit code 2', async (args, line) => {
     const { code, out, err } = await holdfast(args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -56,6 +57,7 @@ describe('the command line', () => {
     ['a schema', ['migrate', '--print', `--schema=postgres://ann:${SECRET_ENCODED}@h/${'d'.repeat(63)}`]],
     ['a URL that is none of PostgreSQL', ['migrate', `--url=mysql://ann:${SECRET_ENCODED}@h/d`]],
     ['a URL whose password is not encoded', ['migrate', `--url=postgres://ann:1/${SECRET}@h/d`]],
+    ['a URL whose password is not encoded right', ['migrate', '--url=postgres://ann:50%quiet@h/d']],
     ['a URL whose password begins a query', ['migrate', `--url=postgres://ann:1?${SECRET}@h/d`]],
     ['a URL whose password begins a fragment', ['migrate', `--url=postgres://ann:1#${SECRET}@h/d`]],
   ])('never shows a password that was given as %s', async (_, args) => {

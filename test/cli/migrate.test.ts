@@ -1,10 +1,13 @@
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { VERSION } from '../../src/adapters/postgres/migrations/index.ts'
 import { describeWith } from '../support/services.ts'
 import { type Ended, ownDatabase, projects, SECRET, SECRET_ENCODED } from './support.ts'
 
-const installed = projects({ pg: ['pg'], postgres: ['postgres'], both: ['pg', 'postgres'], bare: [] })
+const installed = projects({ pg: ['pg'], postgres: ['postgres'], both: ['pg', 'postgres'], bare: [], broken: [], falling: [] })
 const drivers = ['pg', 'postgres'] as const
 
 /** One line, no stack, no password. */
@@ -63,12 +66,13 @@ describeWith('postgres', 'holdfast migrate', () => {
       const { holdfast } = installed[driver]
       const elsewhere = 'postgres://127.0.0.1:1/none'
       const libpq = { PGHOST: '127.0.0.1', PGUSER: 'postgres', PGDATABASE: database.name }
-      const done = { code: 0, out: expect.stringContaining(`schema "env_${driver}", ${at}`), err: '' }
+      const done = { code: 0, out: expect.stringContaining(`: schema "env_${driver}", ${at}.\n`), err: '' }
       const migrate = ['migrate', `--schema=env_${driver}`]
       expect(await holdfast(migrate, { env: libpq })).toEqual(done)
       expect(await holdfast(migrate, { env: { ...libpq, PGHOST: 'localhost', PGPORT: '1', DATABASE_URL: database.url } })).toEqual(done)
       expect(await holdfast([...migrate, '--url', database.url], { env: { DATABASE_URL: elsewhere } })).toEqual(done)
       expect(await holdfast(migrate, { env: { ...libpq, DATABASE_URL: '' } })).toEqual(done)
+      expect(await holdfast(migrate, { env: { DATABASE_URL: `${database.url}\n` } })).toEqual(done)
     })
 
     test.each([
@@ -102,6 +106,25 @@ describeWith('postgres', 'holdfast migrate', () => {
   })
 })
 
+describe('a driver that', () => {
+  const withDriver = async (name: 'broken' | 'falling', source: string) => {
+    const folder = join(installed[name].folder, 'node_modules/pg')
+    await mkdir(folder)
+    await writeFile(join(folder, 'index.js'), source)
+    return await installed[name].holdfast(['migrate', '--url', `postgres://ann:${SECRET_ENCODED}@127.0.0.1:1/shop`], { cwd: tmpdir() })
+  }
+
+  test('cannot be loaded says why', async () => {
+    expectFailure(await withDriver('broken', `throw new Error('not made for\\nthis machine')`), 'not made for this machine')
+  })
+
+  test('throws where nobody can catch it shows no stack, and ends the command', async () => {
+    const source = `const lost = () => { throw new Error('lost ${SECRET}') }
+      exports.Pool = class { totalCount = 0; on() {} query() {} end() {} connect() { setImmediate(lost); return new Promise(() => setInterval(() => {}, 1e3)) } }`
+    expectFailure(await withDriver('falling', source), 'lost ***')
+  })
+})
+
 describe('a server that', () => {
   const servers = new Set<Server>()
   const sockets = new Set<Socket>()
@@ -127,12 +150,17 @@ describe('a server that', () => {
     const head = Buffer.alloc(5, 'E')
     head.writeInt32BE(body.length + 4, 1)
     const url = await listening((socket) => socket.once('data', () => socket.end(Buffer.concat([head, body]))))
-    expectFailure(await installed[driver].holdfast(['migrate', '--url', url]), 'no entry for *** or ***')
+    const { hostname: PGHOST, port: PGPORT } = new URL(url)
+    const { holdfast } = installed[driver]
+    expectFailure(await holdfast(['migrate', '--url', url]), 'no entry for *** or ***')
+    expectFailure(await holdfast(['migrate'], { env: { DATABASE_URL: url } }), 'no entry for *** or ***')
+    const libpq = { PGHOST, PGPORT, PGUSER: 'ann', PGPASSWORD: SECRET }
+    expectFailure(await holdfast(['migrate'], { env: libpq }), 'no entry for ***')
   })
 
   test('says nothing is given up on, with either driver', async () => {
     const url = await listening((socket) => socket.resume())
     const ended = await Promise.all(drivers.map((driver) => installed[driver].holdfast(['migrate', '--url', url])))
     for (const end of ended) expectFailure(end, 'PostgreSQL cannot be reached')
-  })
+  }, 60_000)
 })

@@ -63,7 +63,13 @@ const rules = {
 /** A storage on PostgreSQL. */
 export interface PostgresStorage extends Storage {
   readonly eventStore: PostgresEventStore
-  /** Creates or upgrades the tables: `{ from: 0, to: 3 }`; `from` equals `to` where somebody had done it. */
+  /**
+   * Creates or upgrades the tables, in one transaction: all of it or nothing. Any number of processes may do so at once: one works and resolves
+   * with `{ from: 0, to: 3 }`, the others wait and find it done, `{ from: 3, to: 3 }`. No lock is waited for longer than 5 seconds at a time.
+   *
+   * @throws {HoldfastError} `STORAGE_CORRUPT` (effect none) where the tables are not ours or of a newer version; `STORAGE_LOCKED` (effect none) where
+   * others are in the way for two minutes; `STORAGE_UNAVAILABLE` (effect none; unknown where the answer to the commit was lost).
+   */
   migrate(): Promise<Migrated>
   /** Rejects with what `open` rejects with. */
   stats(): Promise<PostgresStats>
