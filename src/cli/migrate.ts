@@ -42,9 +42,9 @@ async function stored(
   place: PlaceOptions,
   work: (storage: PostgresStorage) => Promise<string>,
 ): Promise<string> {
-  const { connect } = await import('./drivers.ts')
+  const drivers = await import('./drivers.ts')
   const { postgresStorage } = await import('../adapters/postgres/index.ts')
-  const connection = await connect(url)
+  const connection = await drivers.connect(url)
   try {
     // The driver is the one to say that there is no connection; behind a pooler nothing may be prepared.
     return await work(postgresStorage(connection.pool, { ...place, preparedStatements: false, connectMaxMs: 15_000 }))
