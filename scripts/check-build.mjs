@@ -1,7 +1,7 @@
 // What a build has got wrong before, looked for in every build.
 import { existsSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
-import { outputs } from './entries.mjs'
+import { commandFiles, outputs } from './entries.mjs'
 import { filesBelow, root } from './files.mjs'
 
 /** Our sources that stand in more than one output of a format: two copies of a class, two registries, two brands. */
@@ -44,11 +44,19 @@ const missing = (folder) =>
     ['.js', '.cjs', '.d.ts', '.d.cts'].map((ending) => `${folder}/${name}${ending}`).filter((file) => !existsSync(root + file)),
   )
 
+/** Without its first line a shell would read the program as its own. */
+const shebangless = (folder) =>
+  commandFiles
+    .map((name) => `${folder}/${name}`)
+    .filter((file) => !(existsSync(root + file) && readFileSync(root + file, 'utf8').startsWith('#!/usr/bin/env node\n')))
+    .map((file) => `${file} does not begin with #!/usr/bin/env node`)
+
 export function checkBuild(folder) {
   const code = filesBelow(folder, '.js', '.cjs')
   const texts = code.map((file) => [file, readFileSync(root + file, 'utf8')])
   const problems = [
     ...missing(folder).map((file) => `${file} is missing`),
+    ...shebangless(folder),
     ...duplicates(folder, '.js'),
     ...duplicates(folder, '.cjs'),
     ...code.filter((file) => file.endsWith('.js')).flatMap(nativeFields),

@@ -1,5 +1,5 @@
 // Installs the packed package the way users do and runs small programs on it: CommonJS, ES modules, TypeScript (node16 and bundler
-// resolution, oldest and newest compiler), Jest's defaults, an esbuild bundle, README's first example. `--keep` leaves the folder.
+// resolution, oldest and newest compiler), Jest's defaults, an esbuild bundle, README's first example, the command. `--keep` leaves the folder.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -101,12 +101,24 @@ function installSize() {
   return text
 }
 
+/** By the name that npm has linked; no driver is installed here. */
+function command() {
+  const npx = (...args) => run(plain, 'npx', '--no', '--', 'holdfast', ...args)
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const shown = npx('--version')
+  if (shown !== version) throw new Error(`holdfast --version says ${shown}, not ${version}`)
+  const end = npx('migrate', '--print', '--schema=shop')
+  if (end !== 'commit;') throw new Error(`holdfast migrate --print ends with ${end}`)
+  return shown
+}
+
 const consumers = {
   'install size': installSize,
   'CommonJS: a guarded call': () => node(plain, 'guard.cjs'),
   'CommonJS: every entry point': () => node(plain, 'entries.cjs'),
   'ES modules: a guarded call': () => node(plain, 'guard.mjs'),
   'ES modules: every entry point': () => node(plain, 'entries.mjs'),
+  'npx holdfast --version, migrate --print': command,
   'TypeScript 5.5, node16': () => compile('typescript', { module: 'node16' }),
   'TypeScript 5.5, bundler': () => compile('typescript', { module: 'esnext', moduleResolution: 'bundler' }, ['guard.ts']),
   'TypeScript 7, node16': () => compile('typescript-newest', { module: 'node16' }),

@@ -26,8 +26,14 @@ export const entries = {
   './prisma': 'src/integrations/prisma/index.ts',
 }
 
+/** Command → source, in the `bin` of package.json. */
+export const commands = { holdfast: 'src/cli/main.ts' }
+
 const root = new URL('../', import.meta.url)
 const stem = (source) => source.replace(/^src\//, '').replace(/\.ts$/, '')
+
+/** Where the built commands stand, below dist/. */
+export const commandFiles = Object.values(commands).map((source) => `${stem(source)}.js`)
 
 /** Output name (without extension) → source, as tsup wants it. */
 export const outputs = Object.fromEntries(Object.values(entries).map((source) => [stem(source), source]))
@@ -46,6 +52,7 @@ export function expectedPackageFields() {
   const main = `./dist/${stem(entries['.'])}`
   const subpaths = Object.entries(entries).filter(([path]) => path !== '.')
   return {
+    bin: Object.fromEntries(Object.entries(commands).map(([name, source]) => [name, `dist/${stem(source)}.js`])),
     main: `${main}.cjs`,
     module: `${main}.js`,
     types: `${main}.d.cts`,

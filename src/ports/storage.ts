@@ -14,8 +14,8 @@ export interface Engine {
   readonly ports: readonly string[]
   /** Opens every port, migrating where the engine may do so by itself. Idempotent; what fails may be tried again. */
   open(signal?: AbortSignal): Promise<void>
-  /** Creates or upgrades what the engine needs; a no-op where `open` does it. */
-  migrate(): Promise<void>
+  /** Creates or upgrades what the engine needs; a no-op where `open` does it. An engine may resolve with what it did. */
+  migrate(): Promise<unknown>
   health(): Promise<PartHealth>
   /** Closes what it opened itself. Idempotent. */
   close(): Promise<void>

@@ -1,6 +1,7 @@
 export type { PgPool } from './client/pg-client.ts'
 export type { PostgresJs } from './client/postgres-js-raw.ts'
 export type { PostgresEventStore } from './events/store.ts'
+export type { Migrated } from './migrations/migrate.ts'
 export { migrationSql } from './migrations/migration-sql.ts'
 export type { Listen, ListenClient } from './notifier/listen-client.ts'
 export type { PlaceOptions } from './options.ts'

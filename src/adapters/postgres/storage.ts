@@ -10,8 +10,9 @@ import { PgEventStore, type PostgresEventStore } from './events/store.ts'
 import { PgJournal } from './journal/journal.ts'
 import { PgKeyValue } from './key-value/key-value.ts'
 import { PgLease } from './lease.ts'
-import { migrate } from './migrations/migrate.ts'
-import { namesOf, type Place } from './names.ts'
+import { howToMigrate } from './migrations/how.ts'
+import { type Migrated, migrate } from './migrations/migrate.ts'
+import { namesOf } from './names.ts'
 import type { Listen } from './notifier/listen-client.ts'
 import { PgNotifier } from './notifier/notifier.ts'
 import { type PlaceOptions, placeOf, placeRules } from './options.ts'
@@ -62,6 +63,14 @@ const rules = {
 /** A storage on PostgreSQL. */
 export interface PostgresStorage extends Storage {
   readonly eventStore: PostgresEventStore
+  /**
+   * Creates or upgrades the tables, in one transaction: all of it or nothing. Any number of processes may do so at once: one works and resolves
+   * with `{ from: 0, to: 3 }`, the others wait and find it done, `{ from: 3, to: 3 }`. No lock is waited for longer than 5 seconds at a time.
+   *
+   * @throws {HoldfastError} `STORAGE_CORRUPT` (effect none) where the tables are not ours or of a newer version; `STORAGE_LOCKED` (effect none) where
+   * others are in the way for two minutes; `STORAGE_UNAVAILABLE` (effect none; unknown where the answer to the commit was lost).
+   */
+  migrate(): Promise<Migrated>
   /** Rejects with what `open` rejects with. */
   stats(): Promise<PostgresStats>
 }
@@ -138,10 +147,4 @@ export function postgresStorage(pool: PgPool | PostgresJs, options?: PostgresSto
       session.forget()
     },
   }
-}
-
-function howToMigrate({ schema, prefix }: Place): string {
-  const given = Object.entries({ ...(schema !== 'holdfast' && { schema }), ...(prefix !== '' && { prefix }) })
-  const options = given.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')
-  return `call migrate() of the storage once, or run the SQL of migrationSql(${options === '' ? '' : `{ ${options} }`})`
 }

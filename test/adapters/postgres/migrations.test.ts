@@ -39,9 +39,10 @@ describeWith('postgres', 'migrations', () => {
       message: expect.stringContaining(`migrationSql({ schema: "${schema}", prefix: "${place.prefix}" })`),
     }
     await expect(storage.open()).rejects.toMatchObject(asked)
-    await storage.migrate()
+    await expect(storage.open()).rejects.toThrow(`npx holdfast migrate --schema=${schema} --prefix=${place.prefix},`)
+    expect(await storage.migrate()).toEqual({ from: 0, to: VERSION })
     await storage.open()
-    await storage.migrate()
+    expect(await storage.migrate()).toEqual({ from: VERSION, to: VERSION })
     expect(await tablesOf(schema)).toEqual(expect.arrayContaining(base.map((name) => `${place.prefix}${name}`)))
     expect(await run(`select value from "${schema}"."${place.prefix}meta" where key = 'schema'`)).toEqual([{ value: String(VERSION) }])
     await storage.close()
@@ -62,7 +63,8 @@ describeWith('postgres', 'migrations', () => {
   test('are made once by ten clients at once', async () => {
     const pools = Array.from({ length: 10 }, (_, n) => poolOf(drivers[n % 2 === 0 ? 0 : 1], { max: 1 }))
     const storages = pools.map(({ pool }) => postgresStorage(pool, { schema: of('race') }))
-    await Promise.all(storages.map((storage) => storage.migrate()))
+    const made = await Promise.all(storages.map((storage) => storage.migrate()))
+    expect(made.map(({ from, to }) => `${from} to ${to}`).sort()).toEqual([`0 to ${VERSION}`, ...Array(9).fill(`${VERSION} to ${VERSION}`)])
     await Promise.all(storages.map((storage) => storage.open()))
     await Promise.all(pools.map(({ end }) => end()))
     expect(await run(`select value from "${of('race')}".meta where key = 'schema'`)).toEqual([{ value: String(VERSION) }])
@@ -103,6 +105,9 @@ describeWith('postgres', 'migrations', () => {
   test('quote whatever a schema is called', async () => {
     const { pool, end } = poolOf('pg')
     const storage = postgresStorage(pool, { schema: of('odd') })
+    await expect(storage.open()).rejects.toMatchObject({
+      message: expect.stringContaining(`npx holdfast migrate --schema='${of('odd')}',`),
+    })
     await storage.migrate()
     await storage.open()
     expect(await tablesOf(of('odd'))).toEqual(expect.arrayContaining(base))

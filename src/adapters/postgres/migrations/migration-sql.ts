@@ -1,5 +1,5 @@
 import { checkPlace, type PlaceOptions } from '../options.ts'
-import { migrationSteps } from './sql.ts'
+import { migrationSteps, preparation } from './sql.ts'
 
 /**
  * The SQL that creates or upgrades the tables of `postgresStorage`, for those who apply it with a tool or a role of their own
@@ -16,5 +16,7 @@ import { migrationSteps } from './sql.ts'
  * writeFileSync('holdfast.sql', migrationSql({ schema: 'holdfast' }))
  * ```
  */
-export const migrationSql = (options?: PlaceOptions): string =>
-  `begin isolation level read committed;\n\n${migrationSteps(checkPlace('migrationSql', options))}\n\ncommit;\n`
+export function migrationSql(options?: PlaceOptions): string {
+  const names = checkPlace('migrationSql', options)
+  return `begin isolation level read committed;\n\n${preparation(names)}\n\n${migrationSteps(names)}\n\ncommit;\n`
+}

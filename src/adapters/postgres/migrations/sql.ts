@@ -53,6 +53,8 @@ begin
   end if;
 end`)
 
-/** The statements of a migration, to be run inside one transaction. */
-export const migrationSteps = (names: Names): string =>
-  [lockOf(names), prepared(names), notOurs(names), ...migrations.map((migration) => step(names, migration))].join('\n\n')
+/** Takes the lock, makes sure of `meta`, and refuses what is not ours. Part of a transaction, as are the steps. */
+export const preparation = (names: Names): string => [lockOf(names), prepared(names), notOurs(names)].join('\n\n')
+
+/** Each does nothing where its version is there. */
+export const migrationSteps = (names: Names): string => migrations.map((migration) => step(names, migration)).join('\n\n')
