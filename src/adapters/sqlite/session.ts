@@ -48,8 +48,8 @@ export class Session {
   /** Apart from the writes: readers of a log (WAL) wait for nobody. */
   readonly #reads: Lane
   #opened: Opened | undefined
-  /** A connection on the way to being opened, kept while the database is locked. */
-  #opening: Connection | undefined
+  /** A connection on the way to being opened, kept while the database is locked, and whether it was found fit. */
+  #opening: { readonly connection: Connection; isFit: boolean } | undefined
   #closing: Promise<void> | undefined
   readonly changes: Changes
   /** What follows an opening. */
@@ -100,7 +100,7 @@ export class Session {
     try {
       await this.#writes.run('open', () => this.#open(connect), signal)
     } catch (error) {
-      this.#opening?.close()
+      this.#opening?.connection.close()
       this.#opening = undefined
       throw error
     }
@@ -109,17 +109,23 @@ export class Session {
 
   #open(connect: () => Connection): void {
     if (this.#opened !== undefined) return
-    this.#opening ??= connect()
-    const connection = this.#opening
-    const version = inspect(connection, this.#options.checkedMaxBytes)
-    // Tables of our names and mark with other columns are refused here, before anything is written.
-    if (version > 0) prepareQueries(connection)
-    if (version === VERSION) opened(connection)
+    this.#opening ??= { connection: connect(), isFit: false }
+    const { connection, isFit } = this.#opening
+    // Once: it takes as long as the file is large, and what follows is tried again and again while others write.
+    if (!isFit) this.#inspect(connection)
+    this.#opening.isFit = true
     if (connection.isOwn) this.#options.configure(connection)
     migrate(connection)
     this.#opened = opened(connection)
     this.changes.open()
     this.#opening = undefined
+  }
+
+  #inspect(connection: Connection): void {
+    const version = inspect(connection, this.#options.checkedMaxBytes)
+    // Tables of our names and mark with other columns are refused here, before anything is written.
+    if (version > 0) prepareQueries(connection)
+    if (version === VERSION) opened(connection)
   }
 
   async write<T>(call: string, work: (opened: Opened) => T, signal?: AbortSignal): Promise<T> {

@@ -4,6 +4,7 @@ import type { Storage } from '../../../src/ports/storage.ts'
 import { creation } from '../../../src/testing/contracts/journal-store.ts'
 import { type TestClock, testClock } from '../../../src/testing/test-clock.ts'
 import { describeWith } from '../../support/services.ts'
+import { engineError, faulty } from './faulty.ts'
 import { type Handle, inFolder, openHandle } from './support.ts'
 
 interface Scene {
@@ -177,4 +178,28 @@ describeWith('libsql', 'while another connection writes', () => {
       await hasty.close()
       expect(await storage.sagaJournal.head('a')).toBeUndefined()
     }))
+
+  test('an opening looks at the pages once, however often it has to ask for the lock', async () => {
+    const clock = testClock()
+    const handle = faulty('libsql')
+    let checks = 0
+    let begins = 0
+    handle.before = (sql) => {
+      if (sql.includes('quick_check')) checks += 1
+      if (sql !== 'BEGIN IMMEDIATE') return undefined
+      begins += 1
+      return engineError('SQLITE_BUSY')
+    }
+    const storage = sqliteStorage(handle, { clock, lockedMaxMs: 1_000 })
+    const opening = watched(storage.open())
+    await clock.advance(900)
+    expect(opening.outcome()).toBe('pending')
+    expect(begins).toBeGreaterThan(50)
+    handle.before = () => undefined
+    await clock.advance(16)
+    expect(opening.outcome()).toBeUndefined()
+    expect(checks).toBe(1)
+    await storage.close()
+    handle.close()
+  })
 })
