@@ -107,7 +107,7 @@ export class ChangeFeed implements AsyncIterableIterator<KeyChange, undefined> {
     const ended = new Promise<undefined>((resolve) => {
       this.#ended = () => resolve(undefined)
     })
-    const entries = await Promise.race([this.#source.read(keys), ended])
+    const entries = await Promise.race([this.#source.read(keys), ended]).catch((error: HoldfastError): undefined => void this.fail(error))
     if (entries !== undefined)
       this.#taken = keys.map((key, i) => Object.freeze({ key, ...(entries[i] !== undefined && { entry: entries[i] }) }))
   }
