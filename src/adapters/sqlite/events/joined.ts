@@ -3,11 +3,11 @@ import type { AppendVerdict, JoinedEvents } from '../../../ports/event-store.ts'
 import { type CheckedRequest, checkRequest, isUnfit } from '../../event-shared/checked.ts'
 import { checkBounds } from '../../event-shared/reads.ts'
 import { aborted, invalidInput } from '../../storage-shared/refusals.ts'
-import { asNumber, type Connection } from '../connection.ts'
+import type { Connection } from '../connection.ts'
 import { inSavepoint, type Joined, joinedBy, onCommit } from '../handles.ts'
 import type { Opened, Session } from '../session.ts'
 import { unwritten } from './judge.ts'
-import { type LogStatements, prepareLog } from './statements.ts'
+import { headIn, type LogStatements, prepareLog } from './statements.ts'
 import { LogWriter, type WriterOptions } from './writer.ts'
 
 const prepared = new WeakMap<Connection, LogStatements>()
@@ -53,7 +53,7 @@ function append(session: Session, tx: unknown, request: CheckedRequest, times: W
 function committed({ connection, log }: Opened, { handle }: Joined): number {
   if (connection.isOf(handle)) return 0
   try {
-    return connection.read(() => asNumber(log.head.get()?.value))
+    return connection.read(() => headIn(log))
   } catch {
     // A file without a write-ahead log is closed to readers while a large transaction is being written.
     return 0

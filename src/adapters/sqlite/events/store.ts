@@ -18,13 +18,13 @@ import type {
 import { type CheckedRequest, checkRequest, checkStream, checkTenant, isUnfit } from '../../event-shared/checked.ts'
 import { type Bounds, checkBounds, checkLogRead, checkStreamRead } from '../../event-shared/reads.ts'
 import { aborted, invalidInput, notStarted } from '../../storage-shared/refusals.ts'
-import { asNumber, asText } from '../connection.ts'
 import type { Session } from '../session.ts'
 import { Committer, type Entry } from './committer.ts'
 import { joinedEvents } from './joined.ts'
 import { logReset, unwritten } from './judge.ts'
 import { headOf, readAll, readStream, subscribe } from './reader.ts'
 import { archived, type Mark, purge, tombstoned, truncated } from './removal.ts'
+import { headIn, incarnationIn } from './statements.ts'
 import { Tally } from './tally.ts'
 import { markAt, readToken, type Token } from './token.ts'
 import type { WriterOptions } from './writer.ts'
@@ -137,8 +137,8 @@ export class SqliteEventStore implements EventStore {
     return this.#session.read(
       'waitFor',
       ({ log }) => {
-        if (asText(log.incarnation.get()?.value) !== incarnation) throw logReset(`token ${show(token)} is not the log's`)
-        const head = asNumber(log.head.get()?.value)
+        if (incarnationIn(log) !== incarnation) throw logReset(`token ${show(token)} is not the log's`)
+        const head = headIn(log)
         if (mark === undefined && position > head) throw logReset(`token ${show(token)} is past the head of the log`)
         // Of an event that has been removed since nothing is left to tell it by; its place is passed.
         return position <= head && (mark === undefined || (markAt(log, position) ?? mark) === mark)
