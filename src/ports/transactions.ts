@@ -1,3 +1,17 @@
+/** What transactions are opened of: a pool of pg, an `sql` of postgres.js, a database of Drizzle, a Kysely, a Prisma client. */
+export type Pool =
+  | { readonly totalCount: number; readonly waitingCount: number }
+  | { readonly begin: (...args: never[]) => unknown }
+  | { readonly $client: unknown }
+  | { readonly $connect: (...args: never[]) => unknown }
+  | { readonly isTransaction: boolean; readonly selectFrom: (...args: never[]) => unknown }
+
+/** `P`, but for `any`, and Kysely's transactions, which are Kyselys. */
+export type PoolOnly<P> = 0 extends 1 & P ? never : P extends { readonly isTransaction: true } ? never : P
+
+/** What the compiler says to a pool where an open transaction is due: it has nothing to go on with. At run time: `TX_NOT_OPEN`. */
+export interface PoolIsNoTransaction extends Readonly<Record<never, never>> {}
+
 /**
  * Opens transactions of the user's own client and says what they are.
  *

@@ -5,7 +5,9 @@ import type {
   AppendOptions,
   AppendReceipt,
   AppendRequest,
+  AppendRequests,
   AppendVerdict,
+  AppendVerdicts,
   EventStore,
   EventStoreStats,
   JoinedEvents,
@@ -52,6 +54,7 @@ export class MemoryEventStore implements EventStore {
     this.#log.bells.add(this.#bell)
   }
 
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
   async append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]> {
     const bounds = checkBounds('append', options)
     if (!Array.isArray(requests)) throw invalidInput('append: requests', 'a list', show(requests))

@@ -5,7 +5,9 @@ import { joinSignal, leaveSignal, Waiting } from '../../../core/waiting.ts'
 import type {
   AppendOptions,
   AppendRequest,
+  AppendRequests,
   AppendVerdict,
+  AppendVerdicts,
   EventStore,
   EventStoreStats,
   JoinedEvents,
@@ -61,6 +63,7 @@ export class SqliteEventStore implements EventStore {
     await this.#session.open(signal)
   }
 
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
   async append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]> {
     const bounds = checkBounds('append', options)
     if (!Array.isArray(requests)) throw invalidInput('append: requests', 'a list', show(requests))
