@@ -151,6 +151,7 @@ export interface EventStoreStats {
   readonly waiting: number
   readonly oldestWaitMs: number
   readonly batches: number
+  /** Also those that were joined, which travel in no batch; they and their events count whatever becomes of their transactions. */
   readonly requests: number
   readonly events: number
   readonly conflicts: number

@@ -80,6 +80,7 @@ export class MemoryEventStore implements EventStore {
     if (tx !== undefined && checked.condition?.queries === 'whole-log') return unwritten(wholeLogJoined())
     let verdict: AppendVerdict | undefined
     const work = (): void => {
+      if (tx !== undefined) this.#tally.joined()
       verdict = this.#tally.judged(tx === undefined ? this.#write(checked) : this.#writeIn(tx, checked))
     }
     const by = { ...(tx === undefined ? {} : { tx }), owner: this, clock: this.#clock, signal, maxMs: timeoutMs }

@@ -95,7 +95,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   join(tx: unknown): JoinedEvents {
-    return joinedEvents(this.#session, tx, () => this.#times())
+    return joinedEvents(this.#session, this.#tally, tx, () => this.#times())
   }
 
   #times(): WriterOptions {
