@@ -4,6 +4,7 @@ import type { Storage } from '../../../src/ports/storage.ts'
 import { creation } from '../../../src/testing/contracts/journal-store.ts'
 import { type TestClock, testClock } from '../../../src/testing/test-clock.ts'
 import { describeWith } from '../../support/services.ts'
+import { watched } from './events.ts'
 import { type Handle, inFolder, openHandle } from './support.ts'
 
 interface Scene {
@@ -26,20 +27,6 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
       other.close()
     }
   })
-}
-
-/** What has become of a promise so far. */
-function watched<T>(promise: Promise<T>): { outcome: () => unknown } {
-  let outcome: unknown = 'pending'
-  promise.then(
-    (value) => {
-      outcome = value
-    },
-    (error: unknown) => {
-      outcome = error
-    },
-  )
-  return { outcome: () => outcome }
 }
 
 describeWith('libsql', 'while another connection writes', () => {

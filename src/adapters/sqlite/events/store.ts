@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { refusal } from '../../../core/errors.ts'
 import { show } from '../../../core/options.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../../core/waiting.ts'
+import { joinSignal, leaveSignal } from '../../../core/waiting.ts'
 import type {
   AppendOptions,
   AppendRequest,
@@ -19,6 +19,7 @@ import type {
 } from '../../../ports/event-store.ts'
 import { type CheckedRequest, checkRequest, checkStream, checkTenant, isUnfit } from '../../event-shared/checked.ts'
 import { type Bounds, checkBounds, checkLogRead, checkStreamRead } from '../../event-shared/reads.ts'
+import { OnAbort } from '../../storage-shared/on-abort.ts'
 import { aborted, invalidInput, notStarted } from '../../storage-shared/refusals.ts'
 import type { Session } from '../session.ts'
 import { Committer, type Entry } from './committer.ts'
@@ -75,7 +76,7 @@ export class SqliteEventStore implements EventStore {
       const checked = checkRequest(request)
       return isUnfit(checked) ? checked : new Promise<AppendVerdict>((settle) => entries.push(this.#entry(checked, bounds, settle)))
     })
-    const listener = new Leaving(() => this.#leave(entries, signal as AbortSignal))
+    const listener = new OnAbort(() => this.#leave(entries, signal as AbortSignal))
     if (signal !== undefined) joinSignal(signal, listener)
     for (const entry of entries) this.#committer.add(entry)
     try {
@@ -194,18 +195,5 @@ export class SqliteEventStore implements EventStore {
 
   close(): Promise<void> {
     return this.#session.close()
-  }
-}
-
-class Leaving extends Waiting {
-  readonly #heard: () => void
-
-  constructor(heard: () => void) {
-    super()
-    this.#heard = heard
-  }
-
-  abortedBy(): void {
-    this.#heard()
   }
 }
