@@ -140,6 +140,21 @@ for (const driver of drivers) {
       }),
     )
 
+    test('a conflict leaves no hole in what it tells, also where one of its queries has more JSON than is read at once', () =>
+      inMemory(async ({ eventStore }) => {
+        const large = Array.from({ length: 10 }, () => event('x'.repeat(900_000), { tags: ['large'] }))
+        await eventStore.append([
+          one('a', { events: large }),
+          one('a', { events: large }),
+          one('b', { events: [event(1, { tags: ['small'] })] }),
+        ])
+        const condition = { queries: [{ tags: ['large'] }, { tags: ['small'] }], after: 0n }
+        const [verdict] = await eventStore.append([one('c', { condition })])
+        const told = verdict.result === 'conflict' ? verdict.missed.map(({ position }) => Number(position)) : []
+        expect(told).toEqual(Array.from({ length: 18 }, (_, n) => n + 1))
+        expect(verdict).toMatchObject({ truncated: true })
+      }))
+
     test('tags that are no JSON stop also whoever looks into them in the engine', () =>
       inMemory(async ({ eventStore }, handle) => {
         await eventStore.append([one('a', { events: [event(1, { tags: ['red', 'round'] })] })])
