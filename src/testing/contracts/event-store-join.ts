@@ -185,6 +185,9 @@ export const joinCases: readonly EventStoreCase[] = [
         receipt.versions,
         receipt.token,
       ])
+      await second.waitFor(receipt.token)
+      const [later] = await first.append([request])
+      same('with its place, once it has one', later?.result === 'duplicate' && later.original.position, 1n)
       const other = await begin()
       same('in another transaction', word(await second.join(other.tx).append(request)), 'duplicate')
       same(

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
 import type { Storage } from '../../../src/ports/storage.ts'
@@ -148,9 +149,27 @@ describeWith('libsql', 'while another connection writes', () => {
       other.exec('begin immediate')
       const waiting = Array.from({ length: 1_000 }, () => storage.sagaJournal.release('nobody'))
       await expect(storage.sagaJournal.release('nobody')).rejects.toMatchObject({ code: 'STORAGE_LOCKED' })
+      const closed = watched(storage.close())
       other.exec('commit')
       await clock.advance(100)
       expect(await Promise.all(waiting)).toHaveLength(1_000)
+      await clock.advance(0)
+      expect(closed.outcome(), 'closing waits behind them, and is not refused').toBeUndefined()
+    }))
+
+  test('a signal that outlives many waits is left by each', () =>
+    scene(async ({ clock, storage, other }) => {
+      const { signal } = new AbortController()
+      for (const end of ['commit', 'rollback']) {
+        other.exec('begin immediate')
+        const waiting = Array.from({ length: 5 }, () => storage.sagaJournal.claim('one', { shards: 1, leaseMs: 1_000, signal }))
+        await clock.advance(50)
+        expect(getEventListeners(signal, 'abort')).toHaveLength(5)
+        other.exec(end)
+        await clock.advance(100)
+        await Promise.all(waiting)
+        expect(getEventListeners(signal, 'abort')).toEqual([])
+      }
     }))
 
   test('with lockedMaxMs 0 nothing waits', () =>
