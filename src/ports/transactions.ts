@@ -13,7 +13,7 @@ export type PoolOnly<P> = 0 extends 1 & P ? never : P extends { readonly isTrans
 export interface PoolIsNoTransaction extends Readonly<Record<never, never>> {}
 
 /**
- * Opens transactions of the user's own client and says what they are.
+ * Opens transactions of the user's own client and says what they are. Promises, each with cases in the contract kit but 2 and 5:
  *
  * 1. `run` begins a transaction, calls `fn` with what the user's client calls one (a pg client, a Drizzle or Kysely transaction, a handle),
  *    commits when it resolves and rolls back when it rejects; it answers what `fn` did, and rejects with what `fn` threw.
