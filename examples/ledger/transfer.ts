@@ -36,8 +36,8 @@ export async function book(store: EventStore, { id, from, to, cents }: Transfer)
     })
     const request = { writes: [await write(from, -1), await write(to, 1)], idempotencyKey: id }
     const [verdict] = await store.append([request])
-    if (verdict?.result === 'ok' || verdict?.result === 'duplicate') return beaten
+    if (verdict.result === 'ok' || verdict.result === 'duplicate') return beaten
     // A conflict: read again, decide again. Unknown, or refused for now: the same key makes it safe to ask again.
-    if (verdict?.result === 'none' && verdict.error.retry === 'never') throw verdict.error
+    if (verdict.result === 'none' && verdict.error.retry === 'never') throw verdict.error
   }
 }

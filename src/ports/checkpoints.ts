@@ -1,3 +1,5 @@
+import type { Pool, PoolIsNoTransaction, PoolOnly } from './transactions.ts'
+
 /** How far a reader of a log has come. */
 export interface Checkpoint {
   readonly name: string
@@ -40,6 +42,11 @@ export interface CheckpointWrite {
 export interface Checkpoints {
   open(signal?: AbortSignal): Promise<void>
   load(name: string, signal?: AbortSignal): Promise<Checkpoint | undefined>
+  /** A pool is no transaction. */
+  save<P extends Pool>(
+    write: CheckpointWrite,
+    options: { readonly tx: PoolOnly<P>; readonly signal?: AbortSignal },
+  ): Promise<PoolIsNoTransaction>
   save(write: CheckpointWrite, options?: { readonly tx?: unknown; readonly signal?: AbortSignal }): Promise<CheckpointVerdict>
   /** By name, in the order of code points. */
   list(filter?: { readonly limit?: number; readonly afterName?: string; readonly signal?: AbortSignal }): Promise<readonly Checkpoint[]>

@@ -1,4 +1,5 @@
 import type { HoldfastError } from '../core/errors.ts'
+import type { Pool, PoolIsNoTransaction, PoolOnly } from './transactions.ts'
 
 /** An event to be written. Everything in it is JSON. */
 export interface NewEvent {
@@ -98,6 +99,11 @@ export type AppendVerdict =
   /** `none`: certainly not written, for a reason that is nobody's conflict. `unknown`: perhaps; ask again with the same key. */
   | { readonly result: 'none' | 'unknown'; readonly error: HoldfastError }
 
+/** A list of requests whose length is known where it is written down. */
+export type AppendRequests<Each extends readonly unknown[]> = { readonly [K in keyof Each]: AppendRequest }
+/** A verdict for each, in its place. */
+export type AppendVerdicts<Each extends readonly unknown[]> = { readonly [K in keyof Each]: AppendVerdict }
+
 export interface AppendOptions {
   readonly signal?: AbortSignal
   /** How long a request may take that others hold up, in milliseconds, 1 to 600,000; default 5,000. */
@@ -145,6 +151,7 @@ export interface EventStoreStats {
   readonly waiting: number
   readonly oldestWaitMs: number
   readonly batches: number
+  /** Also those that were joined, which travel in no batch; they and their events count whatever becomes of their transactions. */
   readonly requests: number
   readonly events: number
   readonly conflicts: number
@@ -195,7 +202,9 @@ export interface EventStoreStats {
  */
 export interface EventStore {
   open(signal?: AbortSignal): Promise<void>
-  append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]>
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
+  /** A pool is no transaction. */
+  join<P extends Pool>(pool: PoolOnly<P>): PoolIsNoTransaction
   /** Appends inside a transaction that the user has open. */
   join(tx: unknown): JoinedEvents
   /** No such stream, or only removed events: no batch. */

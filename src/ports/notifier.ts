@@ -9,7 +9,7 @@ export interface Listener {
 }
 
 /**
- * Hints that something may have changed. Promises, each a case of the contract kit:
+ * Hints that something may have changed. Promises, each a case of the contract kit but 4 and 6:
  *
  * 1. Whoever listens hears, in time, a `notify` that was called after `listen` had resolved, from whatever process; several may come as one.
  * 2. A hint that comes between two waits is not lost: the next wait resolves at once.

@@ -34,16 +34,18 @@ export function checkTags(what: string, tags: unknown): readonly string[] {
 /** Refuses what would not be given back as it was. */
 export function checkEvent(what: string, event: NewEvent): CheckedEvent {
   if (typeof event !== 'object' || event === null) throw invalidInput(what, 'an event', show(event))
-  checkShort(`${what}: type`, event.type)
-  if (event.id !== undefined) checkShort(`${what}: id`, event.id)
-  const metadata = event.metadata === undefined ? '{}' : jsonOf(`${what}: metadata`, event.metadata, METADATA_MAX_BYTES)
-  if (metadata[0] !== '{') throw invalidInput(`${what}: metadata`, 'an object', show(event.metadata))
+  // Read once: what was looked at is what is kept, also of a getter.
+  const { id, type, data, metadata, tags } = event
+  checkShort(`${what}: type`, type)
+  if (id !== undefined) checkShort(`${what}: id`, id)
+  const about = metadata === undefined ? '{}' : jsonOf(`${what}: metadata`, metadata, METADATA_MAX_BYTES)
+  if (about[0] !== '{') throw invalidInput(`${what}: metadata`, 'an object', show(metadata))
   return {
-    id: event.id ?? uuidv7(),
-    type: event.type,
-    data: jsonOf(`${what}: data`, event.data, DATA_MAX_BYTES),
-    metadata,
-    tags: checkTags(`${what}: tags`, event.tags),
+    id: id ?? uuidv7(),
+    type,
+    data: jsonOf(`${what}: data`, data, DATA_MAX_BYTES),
+    metadata: about,
+    tags: checkTags(`${what}: tags`, tags),
   }
 }
 

@@ -1,6 +1,7 @@
 import { type HoldfastError, refusal } from '../../core/errors.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../core/waiting.ts'
+import { joinSignal, leaveSignal } from '../../core/waiting.ts'
 import type { KeyChange, KeyEntry } from '../../ports/key-value.ts'
+import { OnAbort } from '../storage-shared/on-abort.ts'
 
 /** Changed keys that a reader has not taken yet. Beyond it the feed ends: a reader that far behind is quicker with `list`. */
 const UNREAD_MAX = 100_000
@@ -26,7 +27,7 @@ export class ChangeFeed implements AsyncIterableIterator<KeyChange, undefined> {
   readonly #prefix: string
   readonly #signal: AbortSignal | undefined
   readonly #source: FeedSource
-  readonly #aborted = new Aborted(() => this.#end())
+  readonly #aborted = new OnAbort(() => this.#end())
   readonly #changed = new Set<string>()
   #taken: KeyChange[] = []
   #over = false
@@ -107,7 +108,7 @@ export class ChangeFeed implements AsyncIterableIterator<KeyChange, undefined> {
     const ended = new Promise<undefined>((resolve) => {
       this.#ended = () => resolve(undefined)
     })
-    const entries = await Promise.race([this.#source.read(keys), ended])
+    const entries = await Promise.race([this.#source.read(keys), ended]).catch((error: HoldfastError): undefined => void this.fail(error))
     if (entries !== undefined)
       this.#taken = keys.map((key, i) => Object.freeze({ key, ...(entries[i] !== undefined && { entry: entries[i] }) }))
   }
@@ -121,18 +122,5 @@ export class ChangeFeed implements AsyncIterableIterator<KeyChange, undefined> {
     this.#source.left()
     this.#ended?.()
     this.#wake?.()
-  }
-}
-
-class Aborted extends Waiting {
-  readonly #told: () => void
-
-  constructor(told: () => void) {
-    super()
-    this.#told = told
-  }
-
-  abortedBy(): void {
-    this.#told()
   }
 }

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../core/clock.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../core/waiting.ts'
+import type { Clock } from '../../core/clock.ts'
+import { Sleeper } from '../storage-shared/sleeper.ts'
 
 /** Why a wait is over. */
 export type Woken = 'rung' | 'aborted' | 'late' | 'closed'
@@ -12,7 +12,7 @@ export interface WaitBounds {
 /** Wakes everybody who waits at it. Waiting costs no timer but that of its own bound. */
 export class Bell {
   readonly #clock: Clock
-  readonly #sleepers = new Set<Sleeper>()
+  readonly #sleepers = new Set<Sleeper<Woken>>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -25,35 +25,12 @@ export class Bell {
   wait({ signal, maxMs }: WaitBounds): Promise<Woken> {
     if (signal?.aborted === true) return Promise.resolve('aborted')
     return new Promise((resolve) => {
-      const sleeper = new Sleeper(signal, (why) => {
+      const sleeper = new Sleeper<Woken>(signal, (why) => {
         this.#sleepers.delete(sleeper)
         resolve(why)
       })
       this.#sleepers.add(sleeper)
       if (maxMs !== undefined) sleeper.timer = this.#clock.setTimer(() => sleeper.wake('late'), maxMs)
     })
-  }
-}
-
-class Sleeper extends Waiting {
-  timer: Timer | undefined
-  readonly #signal: AbortSignal | undefined
-  readonly #woken: (why: Woken) => void
-
-  constructor(signal: AbortSignal | undefined, woken: (why: Woken) => void) {
-    super()
-    this.#signal = signal
-    this.#woken = woken
-    if (signal !== undefined) joinSignal(signal, this)
-  }
-
-  abortedBy(): void {
-    this.wake('aborted')
-  }
-
-  wake(why: Woken): void {
-    this.timer?.clear()
-    if (this.#signal !== undefined) leaveSignal(this.#signal, this)
-    this.#woken(why)
   }
 }

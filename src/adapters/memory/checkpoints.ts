@@ -2,17 +2,13 @@ import type { Clock } from '../../core/clock.ts'
 import { refusal } from '../../core/errors.ts'
 import { show } from '../../core/options.ts'
 import type { Checkpoint, Checkpoints, CheckpointVerdict, CheckpointWrite } from '../../ports/checkpoints.ts'
-import { checkPosition } from '../event-shared/condition.ts'
-import { checkShort } from '../event-shared/event.ts'
-import { aborted, invalidInput, notStarted } from '../storage-shared/refusals.ts'
-import { checkName, checkWhole } from '../storage-shared/texts.ts'
+import { CHECKPOINT_NAME_MAX_BYTES, checkList, checkSave, judgeSave } from '../event-shared/checkpoint.ts'
+import { aborted, notStarted } from '../storage-shared/refusals.ts'
+import { checkName } from '../storage-shared/texts.ts'
 import { compareTexts } from './order.ts'
 import type { MemoryStore } from './store.ts'
 import { type OpenTx, openTx, type TxPart, txNotOpen } from './transactions.ts'
 
-const NAME_MAX_BYTES = 512
-const LIMIT = 100
-const LIMIT_MAX = 1_000
 /** How long a write waits for a transaction that has the same row. */
 const WAIT_MS = 5_000
 
@@ -47,7 +43,7 @@ export class MemoryCheckpoints implements Checkpoints {
 
   async load(name: string, signal?: AbortSignal): Promise<Checkpoint | undefined> {
     this.#check('load', signal)
-    checkName('load: name', name, NAME_MAX_BYTES)
+    checkName('load: name', name, CHECKPOINT_NAME_MAX_BYTES)
     return this.#store.checkpoints.get(name)
   }
 
@@ -56,13 +52,13 @@ export class MemoryCheckpoints implements Checkpoints {
     { tx: given, signal }: { readonly tx?: unknown; readonly signal?: AbortSignal } = {},
   ): Promise<CheckpointVerdict> {
     this.#check('save', signal)
-    checkWrite(write)
+    checkSave(write)
     const tx = given === undefined ? undefined : openTx(this.#store, given)
     const saved = tx?.part(this.#store.checkpoints, () => new SavedIn(this.#store)).saved ?? this.#store.checkpoints
     let verdict: CheckpointVerdict | undefined
     await this.#alone('save', write.name, { tx, signal }, () => {
       const stored = saved.get(write.name) ?? this.#store.checkpoints.get(write.name)
-      verdict = judge(write, stored)
+      verdict = judgeSave(write, stored)
       if (verdict.ok) saved.set(write.name, checkpointOf(write, this.#clock.epochMs()))
     })
     return verdict as unknown as CheckpointVerdict
@@ -71,11 +67,8 @@ export class MemoryCheckpoints implements Checkpoints {
   async list(
     filter: { readonly limit?: number; readonly afterName?: string; readonly signal?: AbortSignal } = {},
   ): Promise<readonly Checkpoint[]> {
-    const { limit = LIMIT, afterName, signal } = filter
-    this.#check('list', signal)
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > LIMIT_MAX)
-      throw invalidInput('list: limit', `a whole number from 1 to ${LIMIT_MAX}`, show(limit))
-    if (afterName !== undefined) checkName('list: afterName', afterName, NAME_MAX_BYTES)
+    this.#check('list', filter.signal)
+    const { limit, afterName } = checkList(filter)
     return [...this.#store.checkpoints.values()]
       .filter(({ name }) => afterName === undefined || compareTexts(name, afterName) > 0)
       .sort((a, b) => compareTexts(a.name, b.name))
@@ -84,7 +77,7 @@ export class MemoryCheckpoints implements Checkpoints {
 
   async delete(name: string, signal?: AbortSignal): Promise<boolean> {
     this.#check('delete', signal)
-    checkName('delete: name', name, NAME_MAX_BYTES)
+    checkName('delete: name', name, CHECKPOINT_NAME_MAX_BYTES)
     let deleted = false
     await this.#alone('delete', name, { tx: undefined, signal }, () => {
       deleted = this.#store.checkpoints.delete(name)
@@ -116,20 +109,5 @@ export class MemoryCheckpoints implements Checkpoints {
   }
 }
 
-function judge({ from, incarnation, token }: CheckpointWrite, stored: Checkpoint | undefined): CheckpointVerdict {
-  if (stored === undefined) return from === 0n ? { ok: true } : { ok: false, reason: 'moved', stored }
-  if (token < stored.token) return { ok: false, reason: 'fenced', stored }
-  const follows = incarnation === stored.incarnation ? from === stored.position : from === 0n
-  return follows ? { ok: true } : { ok: false, reason: 'moved', stored }
-}
-
 const checkpointOf = ({ name, to, incarnation, token }: CheckpointWrite, updatedEpochMs: number): Checkpoint =>
   Object.freeze({ name, position: to, incarnation, token, updatedEpochMs })
-
-function checkWrite({ name, from, to, incarnation, token }: CheckpointWrite): void {
-  checkName('save: name', name, NAME_MAX_BYTES)
-  checkPosition('save: from', from)
-  checkPosition('save: to', to)
-  checkShort('save: incarnation', incarnation)
-  checkWhole('save: token', token)
-}

@@ -5,7 +5,9 @@ import type {
   AppendOptions,
   AppendReceipt,
   AppendRequest,
+  AppendRequests,
   AppendVerdict,
+  AppendVerdicts,
   EventStore,
   EventStoreStats,
   JoinedEvents,
@@ -16,6 +18,7 @@ import type {
   StreamRead,
 } from '../../ports/event-store.ts'
 import { type CheckedRequest, checkRequest, checkStream, checkTenant, isUnfit } from '../event-shared/checked.ts'
+import { type Bounds, checkBounds } from '../event-shared/reads.ts'
 import { aborted, invalidInput, notStarted } from '../storage-shared/refusals.ts'
 import { Bell } from './bell.ts'
 import { JoinedLog, plainToken } from './event-joined.ts'
@@ -29,8 +32,8 @@ import type { Entered } from './holds.ts'
 import type { MemoryStore } from './store.ts'
 import { type OpenTx, openTx, txNotOpen } from './transactions.ts'
 
-const TIMEOUT_MS = 5_000
-const TIMEOUT_MAX_MS = 600_000
+/** How long `truncate`, `archive` and `tombstone` wait. */
+const ALONE_MS = 5_000
 
 /** The reference: a request that nobody holds up is decided and written in one step. */
 export class MemoryEventStore implements EventStore {
@@ -52,6 +55,7 @@ export class MemoryEventStore implements EventStore {
     this.#log.bells.add(this.#bell)
   }
 
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
   async append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]> {
     const bounds = checkBounds('append', options)
     if (!Array.isArray(requests)) throw invalidInput('append: requests', 'a list', show(requests))
@@ -77,6 +81,7 @@ export class MemoryEventStore implements EventStore {
     if (tx !== undefined && checked.condition?.queries === 'whole-log') return unwritten(wholeLogJoined())
     let verdict: AppendVerdict | undefined
     const work = (): void => {
+      if (tx !== undefined) this.#tally.joined()
       verdict = this.#tally.judged(tx === undefined ? this.#write(checked) : this.#writeIn(tx, checked))
     }
     const by = { ...(tx === undefined ? {} : { tx }), owner: this, clock: this.#clock, signal, maxMs: timeoutMs }
@@ -188,7 +193,7 @@ export class MemoryEventStore implements EventStore {
         failure = { error }
       }
     }
-    const by = { owner: this, clock: this.#clock, signal, maxMs: TIMEOUT_MS }
+    const by = { owner: this, clock: this.#clock, signal, maxMs: ALONE_MS }
     const how = await this.#store.holds.enter([`stream\0${key}`], safely, by)
     if (failure !== undefined) throw failure.error
     if (how === 'aborted') throw aborted(call, signal as AbortSignal)
@@ -232,18 +237,6 @@ export class MemoryEventStore implements EventStore {
 interface Closing {
   readonly tenant?: string
   readonly signal?: AbortSignal
-}
-
-interface Bounds {
-  readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
-}
-
-function checkBounds(call: string, options: AppendOptions = {}): Bounds {
-  const { timeoutMs = TIMEOUT_MS, signal } = options
-  if (!(typeof timeoutMs === 'number' && timeoutMs >= 1 && timeoutMs <= TIMEOUT_MAX_MS))
-    throw invalidInput(`${call}: timeoutMs`, `a number from 1 to ${TIMEOUT_MAX_MS}`, show(timeoutMs))
-  return { timeoutMs, signal }
 }
 
 const wholeLogJoined = (): HoldfastError =>

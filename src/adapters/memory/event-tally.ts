@@ -18,6 +18,11 @@ export class EventTally {
     this.#requests += size
   }
 
+  /** Without a batch. */
+  joined(): void {
+    this.#requests += 1
+  }
+
   wrote(events: number): void {
     this.#events += events
   }

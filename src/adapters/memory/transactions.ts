@@ -1,7 +1,8 @@
 import { type HoldfastError, refusal } from '../../core/errors.ts'
 import { invalidOption } from '../../core/options.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../core/waiting.ts'
+import { joinSignal, leaveSignal } from '../../core/waiting.ts'
 import type { Transactions } from '../../ports/transactions.ts'
+import { OnAbort } from '../storage-shared/on-abort.ts'
 import { aborted } from '../storage-shared/refusals.ts'
 import { MemoryStore } from './store.ts'
 
@@ -47,19 +48,6 @@ export function openTx(store: MemoryStore, tx: unknown): OpenTx {
 export const txNotOpen = (given: string): HoldfastError =>
   refusal('TX_NOT_OPEN', `tx must be an open transaction of memoryTransactions() over the same store, got ${given}`, { retry: 'never' })
 
-class Aborted extends Waiting {
-  readonly #heard: () => void
-
-  constructor(heard: () => void) {
-    super()
-    this.#heard = heard
-  }
-
-  abortedBy(): void {
-    this.#heard()
-  }
-}
-
 /**
  * Opens transactions on a memory store, so that code that joins a transaction can be tested without a database.
  *
@@ -84,7 +72,7 @@ async function run<T>(tx: OpenTx, fn: (tx: MemoryTx) => Promise<T>, signal: Abor
   if (signal === undefined) return ending(tx, fn)
   if (signal.aborted) throw aborted('run', signal)
   return await new Promise<T>((resolve, reject) => {
-    const listener = new Aborted(() => {
+    const listener = new OnAbort(() => {
       if (!tx.isOpen) return
       tx.end(false)
       reject(aborted('run', signal))

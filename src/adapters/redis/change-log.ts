@@ -13,7 +13,15 @@ const PAGE = 1_000
 const DRIFT = 0.001
 
 const POLL = { name: 'watch', writes: false } as const
-export const RETRY = { retries: Number.POSITIVE_INFINITY, minTimeout: 100, maxTimeout: 2_000, randomize: true, unref: true } as const
+export const RETRY = {
+  retries: Number.POSITIVE_INFINITY,
+  minTimeout: 100,
+  maxTimeout: 2_000,
+  randomize: true,
+  unref: true,
+  /** What somebody has changed, or what this client may not do, is no better later. */
+  shouldRetry: ({ error }: { readonly error: unknown }) => !(error instanceof HoldfastError && error.retry === 'never'),
+} as const
 
 /** A number that the server had reached, and when that was known. */
 interface Reading {

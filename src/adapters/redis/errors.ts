@@ -1,11 +1,12 @@
 import { HoldfastError } from '../../core/errors.ts'
+import { CORRUPT } from './scripts.ts'
 
 /** Answers with which Redis says that it did not run the command. */
 const REFUSED =
   /\b(NOAUTH|WRONGPASS|NOPERM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|OOM|MISCONF|NOREPLICAS|NOSCRIPT)\b/
 const NOT_ALLOWED = new Set(['NOAUTH', 'WRONGPASS', 'NOPERM'])
-/** A key under our prefix that is of another type. */
-const FOREIGN = /\bWRONGTYPE\b/
+/** A key under our prefix that is of another type, or that somebody else has changed. */
+const FOREIGN = new RegExp(`\\b(?:WRONGTYPE|${CORRUPT})\\b`)
 
 /** How the packages say that a command never left this process. */
 const UNSENT_NAMES = new Set(['ClientClosedError', 'ClientOfflineError'])

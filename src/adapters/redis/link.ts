@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../core/waiting.ts'
+import { joinSignal, leaveSignal } from '../../core/waiting.ts'
+import { OnAbort } from '../storage-shared/on-abort.ts'
 import { aborted } from '../storage-shared/refusals.ts'
 import { abandoned, type Call, redisError, unavailable } from './errors.ts'
 import type { Script } from './scripts.ts'
@@ -34,7 +35,7 @@ export class Link {
         timer.clear()
         if (signal !== undefined) leaveSignal(signal, waiting)
       }
-      const waiting = new Abandoned(() => {
+      const waiting = new OnAbort(() => {
         timer.clear()
         reject(abandoned(call, signal as AbortSignal))
       })
@@ -68,18 +69,5 @@ export class Link {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
       return this.#wire.evalText(script.text, this.#key, args)
     }
-  }
-}
-
-class Abandoned extends Waiting {
-  readonly #told: () => void
-
-  constructor(told: () => void) {
-    super()
-    this.#told = told
-  }
-
-  abortedBy(): void {
-    this.#told()
   }
 }

@@ -5,6 +5,9 @@ export interface Script {
   readonly sha: string
 }
 
+/** What a script says of something under the prefix that no script has written. */
+export const CORRUPT = 'HOLDFAST_CORRUPT'
+
 /** How long changed keys are remembered for those who watch. */
 export const LOG_US = 60_000_000
 
@@ -27,9 +30,17 @@ local time = redis.call('TIME')
 local us = time[1] * 1000000 + time[2]
 local ms = math.floor(us / 1000)
 local function text(number) return string.format('%.0f', number) end
+-- What somebody else has changed is not made use of, and nothing is written over it.
+local function corrupt(what) error('${CORRUPT} ' .. base .. what) end
+local function whole(digits) return string.find(digits, '^%d+$') and #digits <= 16 and tonumber(digits) < 9007199254740991 end
+local function latest()
+  local last = redis.call('GET', KEYS[1]) or '0'
+  if not whole(last) then corrupt('n') end
+  return tonumber(last)
+end
 -- At least the time in microseconds: where the row was lost, or a replica that has not seen its end took over, it goes on above it.
 local function number()
-  local last = tonumber(redis.call('GET', KEYS[1]) or '0')
+  local last = latest()
   local n = us
   if n <= last then n = last + 1 end
   redis.call('SET', KEYS[1], text(n))
@@ -66,11 +77,28 @@ local function sweep(kind, most)
   end
   return swept
 end
+local function row(kind, key, one, two)
+  local found = redis.call('HMGET', base .. kind .. ':' .. key, one, two)
+  if (not found[1]) ~= (not found[2]) or (found[2] and not whole(found[2])) then corrupt(kind .. ':' .. key) end
+  return found
+end
+-- Of a key, without its value, which may be large.
+local function revision(key)
+  local at = base .. 'v:' .. key
+  local found = redis.call('HGET', at, 'r')
+  if (not found) ~= (redis.call('HEXISTS', at, 'v') == 0) or (found and not whole(found)) then corrupt('v:' .. key) end
+  return found
+end
 local function stored(kind, key, one, two)
-  local at = base .. kind .. ':' .. key
-  local found = redis.call('HMGET', at, one, two)
+  local found = row(kind, key, one, two)
   if not found[1] then return false end
-  return {key, found[1], found[2], text(redis.call('PTTL', at))}
+  return {key, found[1], found[2], text(redis.call('PTTL', base .. kind .. ':' .. key))}
+end
+-- Asked before anything is written, since a script that fails half-way is not rolled back.
+local function sound(kind)
+  redis.call('ZCARD', base .. kind .. 'i')
+  redis.call('ZCARD', base .. kind .. 'x')
+  if kind == 'v' then redis.call('ZCARD', base .. 'ch') end
 end
 `
 
@@ -80,7 +108,7 @@ function script(body: string): Script {
 }
 
 /** → its time in microseconds, the latest number, the channel. */
-export const hello = /* @__PURE__ */ script(`return {text(us), redis.call('GET', KEYS[1]) or '0', base .. 'c'}`)
+export const hello = /* @__PURE__ */ script(`return {text(us), text(latest()), base .. 'c'}`)
 
 /** ARGV: key, … → per key what is stored, or nil. */
 export const get = /* @__PURE__ */ script(`
@@ -92,7 +120,8 @@ return all`)
 export const put = /* @__PURE__ */ script(`
 local key, value, expect, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local at = base .. 'v:' .. key
-local before = redis.call('HGET', at, 'r')
+local before = revision(key)
+sound('v')
 if expect ~= '' and expect ~= (before or 'none') then return {'0', stored('v', key, 'v', 'r')} end
 local n = number()
 redis.call('HSET', at, 'v', value, 'r', text(n))
@@ -105,7 +134,8 @@ return {'1', text(n)}`)
 export const increment = /* @__PURE__ */ script(`
 local key, ttl = ARGV[1], ARGV[3]
 local at = base .. 'v:' .. key
-local before = redis.call('HGET', at, 'v')
+local before = row('v', key, 'v', 'r')[1]
+sound('v')
 local sum = 0
 if before then
   if #before > 17 or (before ~= '0' and not string.find(before, '^%-?[1-9]%d*$')) then return {'number'} end
@@ -124,12 +154,13 @@ return {'1', text(sum), text(redis.call('PTTL', at))}`)
 /** ARGV: key, revision (empty: any) → '1' deleted · '0'. */
 export const remove = /* @__PURE__ */ script(`
 local key, expect = ARGV[1], ARGV[2]
-local at = base .. 'v:' .. key
-local before = redis.call('HGET', at, 'r')
+local before = revision(key)
+sound('v')
 if not before or (expect ~= '' and expect ~= before) then return '0' end
-redis.call('DEL', at)
+local n = number()
+redis.call('DEL', base .. 'v:' .. key)
 forget('v', key)
-changed(key, number())
+changed(key, n)
 return '1'`)
 
 /** ARGV: kind, both fields, least (as ZRANGEBYLEX wants it), prefix, limit → what is stored, the key to go on after (empty: that is all). */
@@ -153,13 +184,14 @@ export const changesAfter = /* @__PURE__ */ script(`
 local swept = sweep('v', 100)
 local changes = redis.call('ZRANGEBYSCORE', base .. 'ch', '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local more = swept == 100 or #changes == ARGV[2] * 2
-return {text(us), redis.call('GET', KEYS[1]) or '0', more and '1' or '0', changes}`)
+return {text(us), text(latest()), more and '1' or '0', changes}`)
 
 /** ARGV: name, owner, ttl → token · nil: somebody else holds it. */
 export const acquire = /* @__PURE__ */ script(`
 local name, owner, ttl = ARGV[1], ARGV[2], ARGV[3]
 local at = base .. 'l:' .. name
-local held = redis.call('HMGET', at, 'o', 't')
+local held = row('l', name, 'o', 't')
+sound('l')
 if held[1] and held[1] ~= owner then return false end
 local token = held[2] or text(number())
 if not held[1] then redis.call('HSET', at, 'o', owner, 't', token) end
@@ -169,17 +201,18 @@ return token`)
 
 /** ARGV: name, owner, token, ttl → '1' · nil: it is lost. */
 export const renew = /* @__PURE__ */ script(`
-local held = redis.call('HMGET', base .. 'l:' .. ARGV[1], 'o', 't')
+local held = row('l', ARGV[1], 'o', 't')
+sound('l')
 if held[1] ~= ARGV[2] or held[2] ~= ARGV[3] then return false end
 lasts('l', ARGV[1], ARGV[4], true)
 return '1'`)
 
 /** ARGV: name, owner, token → '1' · '0': it was not held. */
 export const release = /* @__PURE__ */ script(`
-local at = base .. 'l:' .. ARGV[1]
-local held = redis.call('HMGET', at, 'o', 't')
+local held = row('l', ARGV[1], 'o', 't')
+sound('l')
 if held[1] ~= ARGV[2] or held[2] ~= ARGV[3] then return '0' end
-redis.call('DEL', at)
+redis.call('DEL', base .. 'l:' .. ARGV[1])
 forget('l', ARGV[1])
 return '1'`)
 

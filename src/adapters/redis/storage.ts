@@ -65,7 +65,7 @@ const rules = {
  *
  * @throws {HoldfastError} `INVALID_OPTIONS` (effect none), here. From calls: `STORAGE_UNAVAILABLE` (retry later; effect none for reads, for
  * a client that is closed, and where Redis said that it did not run the call: loading, read-only, out of memory, not allowed; unknown for
- * the other writes); `STORAGE_CORRUPT` (effect none) where the prefix holds something else; `LOG_RESET` from a `watch` that lost touch for a minute.
+ * the other writes); `STORAGE_CORRUPT` (effect none) where the prefix holds something else, or what somebody has changed; `LOG_RESET` from a `watch` that lost touch for a minute.
  *
  * Stored under `{prefix}:`: `n` the latest number · `v:<key>` hash of `v` value and `r` revision · `l:<name>` hash of `o` owner and `t` token
  * · `vi`, `li` sorted sets of keys and names · `vx`, `lx` the same by the end of their time (epoch ms) · `ch` keys changed in the last minute

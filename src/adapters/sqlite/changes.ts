@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../core/clock.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../core/waiting.ts'
+import { Sleeper } from '../storage-shared/sleeper.ts'
 
 /** How a wait for a change ended. */
 export type Woken = 'changed' | 'late' | 'aborted' | 'closed'
@@ -21,7 +21,7 @@ export class Changes {
   readonly #pollMs: number
   /** A number that is another one after each commit, whoever made it; undefined where it cannot be had just now. */
   readonly #look: () => number | undefined
-  readonly #waiting = new Set<Waiter>()
+  readonly #waiting = new Set<Sleeper<Woken>>()
   #timer: Timer | undefined
   #seen: number | undefined
   #mark = 0
@@ -64,7 +64,7 @@ export class Changes {
     if (signal?.aborted === true) return Promise.resolve('aborted')
     if (since !== this.#mark) return Promise.resolve('changed')
     return new Promise((resolve) => {
-      const waiter = new Waiter(signal, (why) => {
+      const waiter = new Sleeper<Woken>(signal, (why) => {
         this.#waiting.delete(waiter)
         if (this.#waiting.size === 0) this.#timer?.clear()
         resolve(why)
@@ -85,28 +85,5 @@ export class Changes {
       this.mark()
       if (this.#waiting.size > 0) this.#poll()
     }, this.#pollMs)
-  }
-}
-
-class Waiter extends Waiting {
-  timer: Timer | undefined
-  readonly #signal: AbortSignal | undefined
-  readonly #woken: (why: Woken) => void
-
-  constructor(signal: AbortSignal | undefined, woken: (why: Woken) => void) {
-    super()
-    this.#signal = signal
-    this.#woken = woken
-    if (signal !== undefined) joinSignal(signal, this)
-  }
-
-  abortedBy(): void {
-    this.wake('aborted')
-  }
-
-  wake(why: Woken): void {
-    this.timer?.clear()
-    if (this.#signal !== undefined) leaveSignal(this.#signal, this)
-    this.#woken(why)
   }
 }

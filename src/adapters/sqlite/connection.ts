@@ -1,5 +1,5 @@
 import { show } from '../../core/options.ts'
-import { storageError, unavailable } from './errors.ts'
+import { corrupt, storageError, unavailable } from './errors.ts'
 import type { OwnHandle, SqliteHandle } from './slice.ts'
 
 export type Value = string | number | null
@@ -119,6 +119,12 @@ export function asText(value: unknown): string {
   if (value instanceof ArrayBuffer) return Buffer.from(value).toString('utf8')
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8')
   return String(value)
+}
+
+/** The value of a row that every database of ours has. @throws {HoldfastError} `STORAGE_CORRUPT` where it is not there. */
+export function kept({ place }: Connection, row: Row | undefined, what: string): unknown {
+  if (row === undefined) throw corrupt(place, `${what} is missing`)
+  return row.value
 }
 
 /** Selects text columns so that `asText` reads them whole. */

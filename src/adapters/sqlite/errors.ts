@@ -40,8 +40,8 @@ function nameOf(error: DriverError): string | undefined {
 
 /** Someone else's transaction is open on the very handle that we were given. */
 const INSIDE = /within a transaction/
-/** A table or column of ours that is not there any more. */
-const GONE = /no such (table|column)|has no column named/
+/** A table or column of ours that is not there any more, or JSON of ours that is none. */
+const GONE = /no such (table|column)|has no column named|malformed JSON/
 
 /**
  * The one error for whatever a driver throws. Nothing was written, since every transaction that fails is rolled back; the one exception

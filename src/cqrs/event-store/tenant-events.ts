@@ -3,7 +3,9 @@ import { invalidOption, show } from '../../core/options.ts'
 import type {
   AppendOptions,
   AppendRequest,
+  AppendRequests,
   AppendVerdict,
+  AppendVerdicts,
   EventStore,
   EventStoreStats,
   JoinedEvents,
@@ -55,6 +57,7 @@ class TenantEvents implements EventStore {
     return this.#store.open(signal)
   }
 
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
   async append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]> {
     // What is no list the store itself refuses.
     if (!Array.isArray(requests)) return await this.#store.append(requests, options)

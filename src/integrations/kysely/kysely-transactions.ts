@@ -7,11 +7,20 @@ interface BuilderSlice<Tx> {
   execute<T>(fn: (tx: Tx) => Promise<T>): Promise<T>
 }
 
+/** What an adapter says of its engine. */
+interface AdapterSlice {
+  readonly supportsTransactionalDdl: boolean
+  readonly supportsReturning: boolean
+}
+
+/** By what it can do, as of Kysely's four dialects only PostgreSQL's can: a bundler that shortens names leaves nothing else to tell it by. */
+const isPostgres = ({ supportsTransactionalDdl, supportsReturning }: AdapterSlice): boolean => supportsTransactionalDdl && supportsReturning
+
 /** What is used of a Kysely database of PostgreSQL. */
 export interface KyselySlice<Tx> {
   transaction(): BuilderSlice<Tx>
   readonly isTransaction: boolean
-  getExecutor(): { readonly adapter: object }
+  getExecutor(): { readonly adapter: AdapterSlice }
 }
 
 /** What is used of the transaction itself: a statement as Kysely compiles one. */
@@ -48,9 +57,8 @@ const probe = {
  */
 export function kyselyTransactions<Tx>(db: KyselySlice<Tx>): Transactions<Tx> {
   const fits = typeof db === 'object' && db !== null && typeof db.transaction === 'function' && typeof db.getExecutor === 'function'
-  const adapter = fits ? db.getExecutor().adapter.constructor.name : undefined
-  if (!fits || db.isTransaction || (adapter !== undefined && !adapter.startsWith('Postgres')))
-    throw invalidOption('kyselyTransactions', 'db', 'a Kysely of PostgreSQL, not a transaction', adapter ?? db)
+  if (!fits || db.isTransaction || !isPostgres(db.getExecutor().adapter))
+    throw invalidOption('kyselyTransactions', 'db', 'a Kysely of PostgreSQL, not a transaction', fits ? db.getExecutor().adapter : db)
   return {
     engine: 'postgres',
     run: (fn, options) =>

@@ -130,6 +130,34 @@ export const joinCases: readonly EventStoreCase[] = [
   },
   {
     promise: 6,
+    name: 'counts joined requests as it answers them, in no batch',
+    needs,
+    run: onLog(async ({ first, begin }) => {
+      const transaction = await begin()
+      const joined = first.join(transaction.tx)
+      same(
+        'joined',
+        [word(await joined.append(one('a', 'none', [event(), event()]))), word(await joined.append(one('a', 'none')))],
+        ['ok', 'conflict stream'],
+      )
+      await transaction.rollback()
+      const { requests, events, conflicts, batches, batchSizeMax, waiting } = await first.stats()
+      same(
+        'counts',
+        { requests, events, conflicts, batches, batchSizeMax, waiting },
+        {
+          requests: 2,
+          events: 2,
+          conflicts: 1,
+          batches: 0,
+          batchSizeMax: 0,
+          waiting: 0,
+        },
+      )
+    }),
+  },
+  {
+    promise: 6,
     name: 'counts committed events for expectations and conditions at once',
     needs,
     run: onLog(async ({ first, second, begin }) => {
@@ -157,6 +185,9 @@ export const joinCases: readonly EventStoreCase[] = [
         receipt.versions,
         receipt.token,
       ])
+      await second.waitFor(receipt.token)
+      const [later] = await first.append([request])
+      same('with its place, once it has one', later?.result === 'duplicate' && later.original.position, 1n)
       const other = await begin()
       same('in another transaction', word(await second.join(other.tx).append(request)), 'duplicate')
       same(

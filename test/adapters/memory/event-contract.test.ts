@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
 import { memoryStorage, memoryStore, memoryTransactions } from '../../../src/adapters/memory/index.ts'
-import { checkpointsContract, eventStoreContract, notifierContract, standTransaction } from '../../../src/testing/contracts/index.ts'
+import {
+  checkpointsContract,
+  eventStoreContract,
+  notifierContract,
+  standTransaction,
+  transactionsContract,
+} from '../../../src/testing/contracts/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 
 async function make() {
@@ -30,4 +36,14 @@ for (const { promise, name, run } of notifierContract)
 for (const { promise, name, run } of checkpointsContract)
   test(`Checkpoints ${promise}: ${name}`, async () => {
     await expect(run(make)).resolves.toBeUndefined()
+  })
+
+for (const { promise, name, run } of transactionsContract)
+  test(`Transactions ${promise}: ${name}`, async () => {
+    const stand = async () => {
+      const storage = memoryStorage({ clock: testClock() })
+      await storage.open()
+      return { transactions: memoryTransactions(storage), storage, strangers: [storage, storage.store], close: () => storage.close() }
+    }
+    await expect(run(stand)).resolves.toBeUndefined()
   })

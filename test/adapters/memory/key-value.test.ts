@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ChangeFeed } from '../../../src/adapters/kv-shared/change-feed.ts'
 import { memoryStorage, memoryStore } from '../../../src/adapters/memory/index.ts'
+import { refusal } from '../../../src/core/errors.ts'
 import type { KeyChange } from '../../../src/ports/key-value.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 
@@ -100,4 +101,14 @@ test('a feed answers questions in their order, reads in batches, and leaves a re
   expect(await hanging).toEqual({ done: true, value: undefined })
   answer()
   expect(left).toBe(1)
+})
+
+test('a feed whose states cannot be read ends with the reason, and leaves its source', async () => {
+  let left = 0
+  const failure = refusal('STORAGE_UNAVAILABLE', 'gone')
+  const feed = new ChangeFeed('', new AbortController().signal, { left: () => left++, read: () => Promise.reject(failure) })
+  feed.changed('a')
+  await expect(feed.next()).rejects.toBe(failure)
+  expect([left, feed.over]).toEqual([1, true])
+  expect(await feed.next()).toEqual({ done: true, value: undefined })
 })

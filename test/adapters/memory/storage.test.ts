@@ -46,3 +46,10 @@ test.each([
     expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(reason) }),
   )
 })
+
+test('refuses a checkpoint that is none', async () => {
+  const { open, checkpoints } = memoryStorage()
+  await open()
+  for (const write of [undefined, null, 'a'])
+    await expect(checkpoints.save(write as never)).rejects.toMatchObject({ code: 'INVALID_INPUT', effect: 'none' })
+})

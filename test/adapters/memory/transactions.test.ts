@@ -8,7 +8,7 @@ async function opened() {
   const storage = memoryStorage({ clock })
   await storage.open()
   const transactions = memoryTransactions(storage)
-  return { clock, storage, transactions, store: storage.eventStore, begin: () => standTransaction(transactions) }
+  return { clock, storage, transactions, content: storage.store, store: storage.eventStore, begin: () => standTransaction(transactions) }
 }
 
 const never = () => new Promise<never>(() => {})
@@ -60,6 +60,15 @@ test('rolls back at once when its signal aborts, and takes no further write', as
   expect(await late).toBe('none TX_NOT_OPEN')
   expect(words(await store.append([one('a', 'none')]))).toEqual(['ok'])
   await expect(transactions.run(never, { signal: caller.signal })).rejects.toMatchObject({ code: 'ABORTED', effect: 'none' })
+})
+
+test('is committed where its signal aborts in the very step of the commit', async () => {
+  const { store, transactions, content } = await opened()
+  const caller = new AbortController()
+  content.events.bells.add({ ring: () => caller.abort() } as never)
+  expect(await transactions.run(async (tx) => word(await store.join(tx).append(one('a'))), { signal: caller.signal })).toBe('ok')
+  expect(caller.signal.aborted).toBe(true)
+  expect(await logOf(store)).toHaveLength(1)
 })
 
 test('ends the wait of a transaction that is rolled back meanwhile', async () => {

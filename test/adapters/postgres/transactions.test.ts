@@ -133,11 +133,11 @@ describeWith('postgres', 'a transaction of the user', () => {
     const client = await pgPool().connect()
     await client.query('begin')
     const $queryRawUnsafe = async (text: string, ...values: unknown[]) => (await client.query(text, values)).rows as object[]
-    const runner = await asOpenTransaction({ $queryRawUnsafe, $executeRawUnsafe: $queryRawUnsafe }, 'migrate')
+    const runner = await asOpenTransaction({ $queryRawUnsafe, $transaction: () => {} }, 'migrate')
     expect(await runner.query('select $1::text as a, null as b', ['x'])).toEqual([['x', null]])
     await client.query('rollback')
     await expect(asOpenTransaction({ $queryRawUnsafe }, 'migrate')).rejects.toMatchObject({ code: 'TX_NOT_OPEN' })
-    await expect(asOpenTransaction({ $queryRawUnsafe, $transaction: () => {} }, 'migrate')).rejects.toMatchObject({ code: 'TX_NOT_OPEN' })
+    await expect(asOpenTransaction({ $queryRawUnsafe, $connect: () => {} }, 'migrate')).rejects.toMatchObject({ code: 'TX_NOT_OPEN' })
     client.release()
   })
 

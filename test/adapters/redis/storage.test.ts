@@ -123,6 +123,14 @@ for (const name of ['ioredis', 'redis'] as const) {
       expect((await keysOf(prefix)).sort()).toEqual([`{${prefix}}:ch`, `{${prefix}}:n`])
     })
 
+    test('forgets the end of what is kept on without one', async () => {
+      const { keyValue } = await opened()
+      await keyValue.put('a', 'x', { ttlMs: 60_000 })
+      expect(await keysOf(prefix)).toContain(`{${prefix}}:vx`)
+      await keyValue.put('a', 'y')
+      expect(await keysOf(prefix)).not.toContain(`{${prefix}}:vx`)
+    })
+
     test('lists past many that have run out and were not swept', async () => {
       const { keyValue } = await opened()
       await Promise.all(Array.from({ length: 400 }, (_, n) => keyValue.put(`k${String(n).padStart(3, '0')}`, 'x', { ttlMs: 30 })))

@@ -93,9 +93,22 @@ for (const driver of drivers) {
         const request = one('a', { idempotencyKey: 'k' })
         expect(words(await eventStore.append([request]))).toEqual(['unknown STORAGE_UNAVAILABLE'])
         expect((await eventStore.stats()).unknown).toBe(1)
+        expect(words(await eventStore.append([one('b'), one('c')])), 'and not tried in halves').toEqual([
+          'unknown STORAGE_UNAVAILABLE',
+          'unknown STORAGE_UNAVAILABLE',
+        ])
         failing = false
         expect(words(await eventStore.append([request]))).toEqual(['duplicate'])
-        expect(names(await logOf(eventStore))).toEqual(['a@1'])
+        expect(names(await logOf(eventStore))).toEqual(['a@1', 'b@1', 'c@1'])
+      }))
+
+    test('that only check, with a key, are unknown where the commit gives no answer: no event tells of them', () =>
+      onFaulty(async ({ eventStore }, engine) => {
+        let failures = 1
+        engine.after = (sql) => (sql === COMMIT && failures-- > 0 ? engineError('SQLITE_IOERR_FSYNC') : undefined)
+        const request = one('a', { events: [], idempotencyKey: 'k' })
+        expect(words(await eventStore.append([request]))).toEqual(['unknown STORAGE_UNAVAILABLE'])
+        expect(words(await eventStore.append([request]))).toEqual(['duplicate'])
       }))
 
     test('are refused without effect while the disk is full, nothing half-written, and taken again when there is room', async () => {

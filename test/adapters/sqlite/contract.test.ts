@@ -12,6 +12,7 @@ import {
   type StandTransaction,
   sagaJournalContract,
   standTransaction,
+  transactionsContract,
 } from '../../../src/testing/contracts/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { describeWith } from '../../support/services.ts'
@@ -102,6 +103,24 @@ function run<Stand>(port: string, cases: readonly Case<Stand>[], make: () => Pro
   })
 }
 
+/** Transactions on a handle of the user's, beside a storage by that way. */
+const transactionsOn = (driver: Driver, way: 'a path' | 'a handle') => async () => {
+  const { path, remove } = folder()
+  const handle = openHandle(driver, path('saga.db'))
+  const storage = sqliteStorage(way === 'a path' ? path('saga.db') : handle, way === 'a path' ? { driver, durability: 'normal' } : {})
+  await storage.open()
+  return {
+    transactions: sqliteTransactions(handle),
+    storage,
+    strangers: [handle, storage],
+    close: async () => {
+      await storage.close()
+      handle.close()
+      remove()
+    },
+  }
+}
+
 for (const driver of drivers) {
   for (const [way, ground] of Object.entries(ways)) {
     // Installed apart, where a path's driver is not looked for; processes.test.ts loads it as an application does.
@@ -137,6 +156,7 @@ for (const driver of drivers) {
         make(({ storage, ...rest }) => ({ ...rest, notifier: () => storage().notifier })),
       )
       run('Checkpoints', checkpointsContract, checkpoints, cannot)
+      if (way === 'a path' || way === 'a handle') run('Transactions', transactionsContract, transactionsOn(driver, way))
     })
   }
 }

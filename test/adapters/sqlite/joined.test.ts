@@ -170,6 +170,29 @@ for (const driver of drivers) {
         expect(clock.pending).toBe(0)
       }))
 
+    test('who waits is told of a commit that came right after it had looked', () =>
+      inFolder(async (at) => {
+        const clock = testClock()
+        const engine = faulty(driver, at('log.db'))
+        engine.handle.exec('pragma journal_mode = wal')
+        await withStorage(engine, { clock }, async ({ eventStore }) => {
+          const handle = openHandle(driver, at('log.db'))
+          handle.exec('begin immediate')
+          const token = tokenOf(await eventStore.join(handle).append(one('a')))
+          let looks = 0
+          engine.after = (sql) => {
+            if (sql.includes("name = 'position'") && looks++ === 0) handle.exec('commit')
+            return undefined
+          }
+          const waiting = watched(eventStore.waitFor(token))
+          await clock.advance(100)
+          expect(looks).toBeGreaterThan(1)
+          expect(waiting.outcome()).toBe(1n)
+          handle.close()
+        })
+        engine.close()
+      }))
+
     test('who waits is told at the commit of sqliteTransactions, without a poll', () =>
       scene(driver, async ({ storage: { eventStore }, handle, clock }) => {
         let token = ''

@@ -56,6 +56,22 @@ for (const driver of drivers) {
         expect(await lease.acquire('n3', 'two', { ttlMs: 100 })).toMatchObject({ token: 22 })
       }))
 
+    test('a counter that is gone is damage, and is said to be', () =>
+      onEngine(async ({ keyValue, lease, notifier }, { handle }) => {
+        handle.exec("delete from holdfast_counter where name <> 'position'")
+        const missing = (name: string) => ({
+          code: 'STORAGE_CORRUPT',
+          effect: 'none',
+          retry: 'never',
+          message: expect.stringContaining(`the counter ${name} is missing`),
+        })
+        await expect(keyValue.put('a', 'x')).rejects.toMatchObject(missing('revision'))
+        await expect(lease.acquire('a', 'one', { ttlMs: 100 })).rejects.toMatchObject(missing('token'))
+        await expect(notifier.notify('a')).rejects.toMatchObject(missing('hint'))
+        const changes = keyValue.watch('')[Symbol.asyncIterator]()
+        await expect(changes.next()).rejects.toMatchObject(missing('revision'))
+      }))
+
     test('hints of one turn of the event loop are written together, and forgotten after a day', () =>
       onEngine(async ({ notifier }, engine, clock) => {
         const before = engine.count('COMMIT')

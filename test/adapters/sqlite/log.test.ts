@@ -124,6 +124,72 @@ for (const driver of drivers) {
       }),
     )
 
+    test.each([
+      ['metadata', "update holdfast_event set metadata = '[1]' where position = 1"],
+      ['metadata', "update holdfast_event set metadata = 'null' where position = 1"],
+      ['tags', "update holdfast_event set tags = '5' where position = 1"],
+      ['tags', "update holdfast_event set tags = '{}' where position = 1"],
+      ['tags', "update holdfast_event set tags = '[1]' where position = 1"],
+    ])('refuses %s that are JSON of another kind: %s', (column, damage) =>
+      inMemory(async ({ eventStore }, handle) => {
+        await eventStore.append([one('a')])
+        handle.exec(damage)
+        const reason = { code: 'STORAGE_CORRUPT', message: expect.stringContaining(`the ${column} of the event at position 1`) }
+        await expect(logOf(eventStore)).rejects.toMatchObject(reason)
+        await expect(streamOf(eventStore, 'a')).rejects.toMatchObject(reason)
+      }),
+    )
+
+    test('a conflict leaves no hole in what it tells, also where one of its queries has more JSON than is read at once', () =>
+      inMemory(async ({ eventStore }) => {
+        const large = Array.from({ length: 10 }, () => event('x'.repeat(900_000), { tags: ['large'] }))
+        await eventStore.append([
+          one('a', { events: large }),
+          one('a', { events: large }),
+          one('b', { events: [event(1, { tags: ['small'] })] }),
+        ])
+        const condition = { queries: [{ tags: ['large'] }, { tags: ['small'] }], after: 0n }
+        const [verdict] = await eventStore.append([one('c', { condition })])
+        const told = verdict.result === 'conflict' ? verdict.missed.map(({ position }) => Number(position)) : []
+        expect(told).toEqual(Array.from({ length: 18 }, (_, n) => n + 1))
+        expect(verdict).toMatchObject({ truncated: true })
+      }))
+
+    test('tags that are no JSON stop also whoever looks into them in the engine', () =>
+      inMemory(async ({ eventStore }, handle) => {
+        await eventStore.append([one('a', { events: [event(1, { tags: ['red', 'round'] })] })])
+        handle.exec("update holdfast_event set tags = '[1'")
+        await expect(logOf(eventStore, { tags: ['red', 'round'], tenant: '*' })).rejects.toMatchObject({
+          code: 'STORAGE_CORRUPT',
+          effect: 'none',
+          retry: 'never',
+        })
+      }))
+
+    test.each(['x', '5', '["1"]', '[1.5]'])('a kept answer whose versions are %s is refused alone', (versions) =>
+      inMemory(async ({ eventStore }, handle) => {
+        await eventStore.append([one('a', { idempotencyKey: 'k' })])
+        handle.prepare('update holdfast_append_key set versions = ?').run(versions)
+        const verdicts = await eventStore.append([one('a', { idempotencyKey: 'k' }), one('b')])
+        expect(words(verdicts)).toEqual(['none STORAGE_CORRUPT', 'ok'])
+      }),
+    )
+
+    test.each([
+      ["delete from holdfast_counter where name = 'position'", 'the counter of positions'],
+      ["delete from holdfast_meta where key = 'incarnation'", 'the incarnation of the log'],
+    ])('says what is missing after: %s', (damage, what) =>
+      inMemory(async ({ eventStore }, handle) => {
+        const [written] = await eventStore.append([one('a')])
+        handle.exec(damage)
+        const reason = { code: 'STORAGE_CORRUPT', effect: 'none', retry: 'never', message: expect.stringContaining(what) }
+        await expect(logOf(eventStore)).rejects.toMatchObject(reason)
+        await expect(eventStore.head()).rejects.toMatchObject(reason)
+        await expect(eventStore.waitFor(written?.result === 'ok' ? written.token : '')).rejects.toMatchObject(reason)
+        expect(words(await eventStore.append([one('b')]))).toEqual(['none STORAGE_CORRUPT'])
+      }),
+    )
+
     test.each([1, 3, 5])('says that event %i of a stream is missing, instead of leaving it out', (version) =>
       inMemory(async ({ eventStore }, handle) => {
         await eventStore.append([one('a', { events: [1, 2, 3, 4, 5].map((n) => event(n)) })])

@@ -1,9 +1,11 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { sqliteStorage } from '../../../src/adapters/sqlite/index.ts'
 import type { Storage } from '../../../src/ports/storage.ts'
 import { creation } from '../../../src/testing/contracts/journal-store.ts'
 import { type TestClock, testClock } from '../../../src/testing/test-clock.ts'
 import { describeWith } from '../../support/services.ts'
+import { watched } from './events.ts'
 import { engineError, faulty } from './faulty.ts'
 import { type Handle, inFolder, openHandle } from './support.ts'
 
@@ -27,20 +29,6 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
       other.close()
     }
   })
-}
-
-/** What has become of a promise so far. */
-function watched<T>(promise: Promise<T>): { outcome: () => unknown } {
-  let outcome: unknown = 'pending'
-  promise.then(
-    (value) => {
-      outcome = value
-    },
-    (error: unknown) => {
-      outcome = error
-    },
-  )
-  return { outcome: () => outcome }
 }
 
 describeWith('libsql', 'while another connection writes', () => {
@@ -162,9 +150,27 @@ describeWith('libsql', 'while another connection writes', () => {
       other.exec('begin immediate')
       const waiting = Array.from({ length: 1_000 }, () => storage.sagaJournal.release('nobody'))
       await expect(storage.sagaJournal.release('nobody')).rejects.toMatchObject({ code: 'STORAGE_LOCKED' })
+      const closed = watched(storage.close())
       other.exec('commit')
       await clock.advance(100)
       expect(await Promise.all(waiting)).toHaveLength(1_000)
+      await clock.advance(0)
+      expect(closed.outcome(), 'closing waits behind them, and is not refused').toBeUndefined()
+    }))
+
+  test('a signal that outlives many waits is left by each', () =>
+    scene(async ({ clock, storage, other }) => {
+      const { signal } = new AbortController()
+      for (const end of ['commit', 'rollback']) {
+        other.exec('begin immediate')
+        const waiting = Array.from({ length: 5 }, () => storage.sagaJournal.claim('one', { shards: 1, leaseMs: 1_000, signal }))
+        await clock.advance(50)
+        expect(getEventListeners(signal, 'abort')).toHaveLength(5)
+        other.exec(end)
+        await clock.advance(100)
+        await Promise.all(waiting)
+        expect(getEventListeners(signal, 'abort')).toEqual([])
+      }
     }))
 
   test('with lockedMaxMs 0 nothing waits', () =>

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js'
-import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
+import { CompiledQuery, type Dialect, Kysely, MssqlAdapter, MysqlDialect, PostgresAdapter, PostgresDialect, SqliteDialect } from 'kysely'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { drizzleTransactions } from '../../../src/integrations/drizzle/index.ts'
@@ -182,6 +182,37 @@ test('the types of transactions are those of the builders', () => {
   expectTypeOf(drizzleTransactions(db)).toEqualTypeOf<Transactions<Tx>>()
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: async () => Promise.reject(new Error('never')) }) })
   expectTypeOf(kyselyTransactions(kysely)).toEqualTypeOf<Transactions<import('kysely').Transaction<Tables>>>()
+})
+
+describe('a Kysely', () => {
+  const pool = async () => Promise.reject(new Error('never'))
+  const on = (dialect: Dialect) => () => kyselyTransactions(new Kysely<Tables>({ dialect }))
+
+  test('of PostgreSQL is one also where a bundler has shortened its names', () => {
+    class a extends PostgresAdapter {}
+    class b extends PostgresDialect {
+      override createAdapter() {
+        return new a()
+      }
+    }
+    expect(on(new b({ pool }))).not.toThrow()
+  })
+
+  test.each<[string, Dialect]>([
+    ['MySQL', new MysqlDialect({ pool })],
+    ['SQLite', new SqliteDialect({ database: async () => pool() })],
+    [
+      'SQL Server',
+      new (class extends PostgresDialect {
+        // Its own wants a pool and a driver to begin with.
+        override createAdapter() {
+          return new MssqlAdapter()
+        }
+      })({ pool }),
+    ],
+  ])('of %s is refused', (_, dialect) => {
+    expect(on(dialect)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
+  })
 })
 
 test.each([undefined, null, 3, {}, { transaction: 1 }])('refuses %s as a database', (rubbish) => {

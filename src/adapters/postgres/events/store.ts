@@ -3,7 +3,9 @@ import { show } from '../../../core/options.ts'
 import type {
   AppendOptions,
   AppendRequest,
+  AppendRequests,
   AppendVerdict,
+  AppendVerdicts,
   EventStore,
   EventStoreStats,
   JoinedEvents,
@@ -96,6 +98,7 @@ export class PgEventStore implements PostgresEventStore {
     this.#isOpen = true
   }
 
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
   append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]> {
     return appendAll(
       {

@@ -24,7 +24,8 @@ export function recognise(tx: unknown): Recognised | undefined {
   if (has(found, 'query', 'escapeIdentifier') && typeof found.totalCount !== 'number') return ofPg(found as unknown as PgLike)
   if (has(found, 'rollback') && typeof found.nestedIndex === 'number') return ofDrizzle(found)
   if (has(found, 'executeQuery') && found.isTransaction === true) return ofKysely(found as unknown as KyselyLike)
-  if (has(found, '$queryRawUnsafe') && !has(found, '$transaction')) return ofPrisma(found as unknown as PrismaLike)
+  // Only the client itself connects; transactions of Prisma 7 have a `$transaction`, too.
+  if (has(found, '$queryRawUnsafe') && !has(found, '$connect')) return ofPrisma(found as unknown as PrismaLike)
   return undefined
 }
 

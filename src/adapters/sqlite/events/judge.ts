@@ -70,9 +70,11 @@ export function answered(log: LogStatements, request: CheckedRequest, keys: Keys
 
 function versionsOf(log: LogStatements, text: string): readonly number[] {
   try {
-    return JSON.parse(text) as number[]
+    const versions: unknown = JSON.parse(text)
+    if (Array.isArray(versions) && versions.every(Number.isSafeInteger)) return versions
+    throw new Error(`they are ${text.slice(0, 100)}`)
   } catch (error) {
-    throw corrupt(log.connection.place, 'the versions kept with an idempotency key are no JSON', error)
+    throw corrupt(log.connection.place, 'the versions kept with an idempotency key are no list of numbers', error)
   }
 }
 

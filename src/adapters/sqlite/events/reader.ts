@@ -3,11 +3,10 @@ import { show } from '../../../core/options.ts'
 import type { LogBatch, LogHead, StoredEvent } from '../../../ports/event-store.ts'
 import type { CheckedLogRead, CheckedStreamRead } from '../../event-shared/reads.ts'
 import { notStarted } from '../../storage-shared/refusals.ts'
-import { asNumber, asText } from '../connection.ts'
 import type { Session } from '../session.ts'
 import { logReset } from './judge.ts'
 import { type Most, selectEvents } from './select.ts'
-import type { LogStatements } from './statements.ts'
+import { headIn, incarnationIn, type LogStatements } from './statements.ts'
 import { streamEvents, streamOf, TOMBSTONED, type Versions } from './streams.ts'
 
 /** What is read in one step, some 5 ms of it; a batch that has more takes several, with a turn of the event loop between them. */
@@ -29,8 +28,8 @@ interface Found {
 }
 
 const foundIn = (log: LogStatements): Found => ({
-  head: asNumber(log.head.get()?.value),
-  incarnation: asText(log.incarnation.get()?.value),
+  head: headIn(log),
+  incarnation: incarnationIn(log),
 })
 
 export const headOf = async (session: Session, signal?: AbortSignal): Promise<LogHead> => {

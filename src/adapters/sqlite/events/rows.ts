@@ -14,21 +14,29 @@ export function storedEvent(row: Row, place: string): StoredEvent {
     position: BigInt(asNumber(row.position)),
     tenant: asText(row.tenant),
     type: asText(row.type),
-    data: parsed(row, 'data', place),
-    metadata: parsed(row, 'metadata', place) as Record<string, unknown>,
-    tags: row.tags === '' ? [] : (parsed(row, 'tags', place) as string[]),
+    data: parsed(row, 'data', place, () => true),
+    metadata: parsed(row, 'metadata', place, isObject) as Record<string, unknown>,
+    tags: row.tags === '' ? [] : (parsed(row, 'tags', place, isTexts) as string[]),
     recordedEpochMs: asNumber(row.recorded_ms),
   }
 }
 
-function parsed(row: Row, column: string, place: string): unknown {
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string')
+
+function parsed(row: Row, column: string, place: string, fits: (value: unknown) => boolean): unknown {
   const text = asText(row[column])
-  if (text === '{}') return {}
+  if (text === '{}' && column !== 'tags') return {}
+  const damaged = (how: string, cause?: unknown) =>
+    corrupt(place, `the ${column} of the event at position ${asNumber(row.position)} is ${how}`, cause)
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (error) {
-    throw corrupt(place, `the ${column} of the event at position ${asNumber(row.position)} is no JSON`, error)
+    throw damaged('no JSON', error)
   }
+  if (!fits(value)) throw damaged('JSON of another kind')
+  return value
 }
 
 /** Characters of what is long in them. */

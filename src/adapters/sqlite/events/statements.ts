@@ -1,4 +1,4 @@
-import type { Connection, Prepared } from '../connection.ts'
+import { asNumber, asText, type Connection, kept, type Prepared } from '../connection.ts'
 
 /** The statements that write and look up, prepared once for each connection: ours, or that of a user's transaction. */
 export interface LogStatements {
@@ -57,6 +57,11 @@ export const prepareLog = (connection: Connection): LogStatements => ({
   ),
   selections: new Map(),
 })
+
+/** The last position given. */
+export const headIn = (log: LogStatements): number => asNumber(kept(log.connection, log.head.get(), 'the counter of positions'))
+export const incarnationIn = (log: LogStatements): string =>
+  asText(kept(log.connection, log.incarnation.get(), 'the incarnation of the log'))
 
 /** A statement of a shape that is not always the same. */
 export function selection(log: LogStatements, sql: string): Prepared {

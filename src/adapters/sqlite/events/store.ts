@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { refusal } from '../../../core/errors.ts'
 import { show } from '../../../core/options.ts'
-import { joinSignal, leaveSignal, Waiting } from '../../../core/waiting.ts'
+import { joinSignal, leaveSignal } from '../../../core/waiting.ts'
 import type {
   AppendOptions,
   AppendRequest,
+  AppendRequests,
   AppendVerdict,
+  AppendVerdicts,
   EventStore,
   EventStoreStats,
   JoinedEvents,
@@ -17,14 +19,15 @@ import type {
 } from '../../../ports/event-store.ts'
 import { type CheckedRequest, checkRequest, checkStream, checkTenant, isUnfit } from '../../event-shared/checked.ts'
 import { type Bounds, checkBounds, checkLogRead, checkStreamRead } from '../../event-shared/reads.ts'
+import { OnAbort } from '../../storage-shared/on-abort.ts'
 import { aborted, invalidInput, notStarted } from '../../storage-shared/refusals.ts'
-import { asNumber, asText } from '../connection.ts'
 import type { Session } from '../session.ts'
 import { Committer, type Entry } from './committer.ts'
 import { joinedEvents } from './joined.ts'
 import { logReset, unwritten } from './judge.ts'
 import { headOf, readAll, readStream, subscribe } from './reader.ts'
 import { archived, type Mark, purge, tombstoned, truncated } from './removal.ts'
+import { headIn, incarnationIn } from './statements.ts'
 import { Tally } from './tally.ts'
 import { markAt, readToken, type Token } from './token.ts'
 import type { WriterOptions } from './writer.ts'
@@ -61,6 +64,7 @@ export class SqliteEventStore implements EventStore {
     await this.#session.open(signal)
   }
 
+  append<Each extends readonly unknown[] | []>(requests: AppendRequests<Each>, options?: AppendOptions): Promise<AppendVerdicts<Each>>
   async append(requests: readonly AppendRequest[], options?: AppendOptions): Promise<readonly AppendVerdict[]> {
     const bounds = checkBounds('append', options)
     if (!Array.isArray(requests)) throw invalidInput('append: requests', 'a list', show(requests))
@@ -72,7 +76,7 @@ export class SqliteEventStore implements EventStore {
       const checked = checkRequest(request)
       return isUnfit(checked) ? checked : new Promise<AppendVerdict>((settle) => entries.push(this.#entry(checked, bounds, settle)))
     })
-    const listener = new Leaving(() => this.#leave(entries, signal as AbortSignal))
+    const listener = new OnAbort(() => this.#leave(entries, signal as AbortSignal))
     if (signal !== undefined) joinSignal(signal, listener)
     for (const entry of entries) this.#committer.add(entry)
     try {
@@ -92,7 +96,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   join(tx: unknown): JoinedEvents {
-    return joinedEvents(this.#session, tx, () => this.#times())
+    return joinedEvents(this.#session, this.#tally, tx, () => this.#times())
   }
 
   #times(): WriterOptions {
@@ -137,8 +141,8 @@ export class SqliteEventStore implements EventStore {
     return this.#session.read(
       'waitFor',
       ({ log }) => {
-        if (asText(log.incarnation.get()?.value) !== incarnation) throw logReset(`token ${show(token)} is not the log's`)
-        const head = asNumber(log.head.get()?.value)
+        if (incarnationIn(log) !== incarnation) throw logReset(`token ${show(token)} is not the log's`)
+        const head = headIn(log)
         if (mark === undefined && position > head) throw logReset(`token ${show(token)} is past the head of the log`)
         // Of an event that has been removed since nothing is left to tell it by; its place is passed.
         return position <= head && (mark === undefined || (markAt(log, position) ?? mark) === mark)
@@ -191,18 +195,5 @@ export class SqliteEventStore implements EventStore {
 
   close(): Promise<void> {
     return this.#session.close()
-  }
-}
-
-class Leaving extends Waiting {
-  readonly #heard: () => void
-
-  constructor(heard: () => void) {
-    super()
-    this.#heard = heard
-  }
-
-  abortedBy(): void {
-    this.#heard()
   }
 }

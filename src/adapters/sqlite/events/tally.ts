@@ -14,6 +14,11 @@ export class Tally {
 
   batch(events: number, verdicts: readonly AppendVerdict[]): void {
     this.#sizes[this.#batches++ % SIZES_MAX] = verdicts.length
+    this.answered(events, verdicts)
+  }
+
+  /** Without a batch: joined. */
+  answered(events: number, verdicts: readonly AppendVerdict[]): void {
     this.#requests += verdicts.length
     this.#events += events
     for (const { result } of verdicts) {

@@ -5,7 +5,7 @@ import type { CheckedEvent } from '../../event-shared/event.ts'
 import { asNumber, asText } from '../connection.ts'
 import { unavailable } from '../errors.ts'
 import { answered, type Found, judge, type KeptReceipt } from './judge.ts'
-import type { LogStatements } from './statements.ts'
+import { headIn, incarnationIn, type LogStatements } from './statements.ts'
 import { OPEN, streamOf } from './streams.ts'
 import { markAt, tokenOf } from './token.ts'
 
@@ -31,8 +31,8 @@ export class LogWriter {
   constructor(log: LogStatements, options: WriterOptions) {
     this.#log = log
     this.#options = options
-    this.#incarnation = asText(log.incarnation.get()?.value)
-    this.#before = asNumber(log.head.get()?.value)
+    this.#incarnation = incarnationIn(log)
+    this.#before = headIn(log)
     this.#head = this.#before
   }
 

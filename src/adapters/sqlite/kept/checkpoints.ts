@@ -1,17 +1,11 @@
-import { show } from '../../../core/options.ts'
 import type { Checkpoint, Checkpoints, CheckpointVerdict, CheckpointWrite } from '../../../ports/checkpoints.ts'
-import { checkPosition } from '../../event-shared/condition.ts'
-import { checkShort } from '../../event-shared/event.ts'
-import { aborted, invalidInput } from '../../storage-shared/refusals.ts'
-import { checkName, checkWhole } from '../../storage-shared/texts.ts'
+import { CHECKPOINT_NAME_MAX_BYTES, checkList, checkSave, judgeSave } from '../../event-shared/checkpoint.ts'
+import { aborted } from '../../storage-shared/refusals.ts'
+import { checkName } from '../../storage-shared/texts.ts'
 import { asNumber, asText, type Connection, type Row } from '../connection.ts'
 import { inSavepoint, joinedBy } from '../handles.ts'
 import type { Session } from '../session.ts'
 import { type KeptStatements, prepareKept } from './statements.ts'
-
-const NAME_MAX_BYTES = 512
-const LIMIT = 100
-const LIMIT_MAX = 1_000
 
 const prepared = new WeakMap<Connection, KeptStatements>()
 
@@ -28,12 +22,12 @@ export class SqliteCheckpoints implements Checkpoints {
   }
 
   async load(name: string, signal?: AbortSignal): Promise<Checkpoint | undefined> {
-    checkName('load: name', name, NAME_MAX_BYTES)
+    checkName('load: name', name, CHECKPOINT_NAME_MAX_BYTES)
     return this.#session.read('load', ({ kept }) => find(kept, name), signal)
   }
 
   async save(write: CheckpointWrite, options: { readonly tx?: unknown; readonly signal?: AbortSignal } = {}): Promise<CheckpointVerdict> {
-    checkWrite(write)
+    checkSave(write)
     const { tx, signal } = options
     const nowMs = this.#session.clock.epochMs()
     if (tx === undefined) return this.#session.write('save', ({ kept }) => save(kept, write, nowMs), signal)
@@ -47,16 +41,13 @@ export class SqliteCheckpoints implements Checkpoints {
   async list(
     filter: { readonly limit?: number; readonly afterName?: string; readonly signal?: AbortSignal } = {},
   ): Promise<readonly Checkpoint[]> {
-    const { limit = LIMIT, afterName, signal } = filter
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > LIMIT_MAX)
-      throw invalidInput('list: limit', `a whole number from 1 to ${LIMIT_MAX}`, show(limit))
-    if (afterName !== undefined) checkName('list: afterName', afterName, NAME_MAX_BYTES)
-    const rows = await this.#session.read('list', ({ kept }) => kept.checkpoints.all(afterName ?? '', limit), signal)
+    const { limit, afterName } = checkList(filter)
+    const rows = await this.#session.read('list', ({ kept }) => kept.checkpoints.all(afterName ?? '', limit), filter.signal)
     return rows.map(checkpointOf)
   }
 
   async delete(name: string, signal?: AbortSignal): Promise<boolean> {
-    checkName('delete: name', name, NAME_MAX_BYTES)
+    checkName('delete: name', name, CHECKPOINT_NAME_MAX_BYTES)
     return this.#session.write('delete', ({ kept }) => kept.dropCheckpoint.get(name) !== undefined, signal)
   }
 
@@ -65,29 +56,16 @@ export class SqliteCheckpoints implements Checkpoints {
   }
 }
 
-function checkWrite(write: CheckpointWrite): void {
-  if (typeof write !== 'object' || write === null) throw invalidInput('save: write', 'an object with name, from, to, …', show(write))
-  const { name, from, to, incarnation, token } = write
-  checkName('save: name', name, NAME_MAX_BYTES)
-  checkPosition('save: from', from)
-  checkPosition('save: to', to)
-  checkShort('save: incarnation', incarnation)
-  checkWhole('save: token', token)
-}
-
 function find(kept: KeptStatements, name: string): Checkpoint | undefined {
   const row = kept.checkpoint.get(name)
   return row === undefined ? undefined : checkpointOf(row)
 }
 
 function save(kept: KeptStatements, write: CheckpointWrite, nowMs: number): CheckpointVerdict {
-  const { name, from, to, incarnation, token } = write
-  const stored = find(kept, name)
-  if (stored !== undefined && token < stored.token) return { ok: false, reason: 'fenced', stored }
-  const follows = from === (incarnation === stored?.incarnation ? stored.position : 0n)
-  if (!follows) return { ok: false, reason: 'moved', stored }
-  kept.saveCheckpoint.run(name, String(to), incarnation, token, nowMs)
-  return { ok: true }
+  const { name, to, incarnation, token } = write
+  const verdict = judgeSave(write, find(kept, name))
+  if (verdict.ok) kept.saveCheckpoint.run(name, String(to), incarnation, token, nowMs)
+  return verdict
 }
 
 const checkpointOf = (row: Row): Checkpoint =>

@@ -6,6 +6,7 @@ import { notStarted } from '../../storage-shared/refusals.ts'
 import { asNumber, asText } from '../connection.ts'
 import { isLocked } from '../errors.ts'
 import type { Opened, Session } from '../session.ts'
+import { counterIn } from './statements.ts'
 import { dropEnded, entryOf, find } from './values.ts'
 
 /** How often keys whose time is over are looked for: they are to be told of within a second. */
@@ -49,7 +50,7 @@ export class KeyWatch {
 
   /** The read is made at once where the database is not locked: what changes after `watch` was called is told. */
   async #begin(watcher: Watcher): Promise<void> {
-    watcher.from = await this.#session.read('watch', ({ kept }) => asNumber(kept.counter.get('revision')?.value))
+    watcher.from = await this.#session.read('watch', ({ kept }) => counterIn(kept, 'revision'))
     if (this.#running || this.#watchers.size === 0) return
     this.#running = true
     this.#seen = watcher.from
@@ -83,7 +84,7 @@ export class KeyWatch {
   }
 
   #changed({ kept }: Opened) {
-    if (asNumber(kept.counter.get('revision_gone')?.value) > this.#seen) throw overslept()
+    if (counterIn(kept, 'revision_gone') > this.#seen) throw overslept()
     const rows = kept.changedKeys.all(this.#seen, this.#seen, READ_MAX)
     return { rows, isEnded: kept.endedValues.get(this.#session.clock.epochMs(), 1) !== undefined }
   }

@@ -3,7 +3,7 @@ import { checkKey, checkNamePage } from '../../kv-shared/checks.ts'
 import { checkAcquire, checkGrant, checkRenew } from '../../kv-shared/lease-checks.ts'
 import { asNumber, asText, type Row } from '../connection.ts'
 import type { Session } from '../session.ts'
-import type { KeptStatements } from './statements.ts'
+import { type KeptStatements, nextIn } from './statements.ts'
 
 /** Names whose time is over that an acquire clears away. */
 const TRIMMED = 2
@@ -35,7 +35,7 @@ export class SqliteLease implements Lease {
       const held = find(kept, name, nowMs)
       if (held !== undefined && held.owner !== owner) return undefined
       // One row of tokens for all names: what is forgotten of a name takes no token with it.
-      const token = held?.token ?? asNumber(kept.next.get('token')?.value)
+      const token = held?.token ?? nextIn(kept, 'token')
       const untilMs = nowMs + options.ttlMs
       kept.hold.run(name, owner, token, untilMs)
       kept.purgeNames.run(nowMs, TRIMMED)

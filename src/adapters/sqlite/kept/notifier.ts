@@ -5,7 +5,7 @@ import { aborted, invalidInput, notStarted } from '../../storage-shared/refusals
 import { checkText } from '../../storage-shared/texts.ts'
 import { asNumber } from '../connection.ts'
 import type { Session } from '../session.ts'
-import type { KeptStatements } from './statements.ts'
+import { type KeptStatements, nextIn } from './statements.ts'
 
 const TOPIC_MAX = 200
 /** A topic that nobody has hinted at for so long is forgotten; whoever listens is woken for nothing then. */
@@ -57,7 +57,7 @@ export class SqliteNotifier implements Notifier {
 
   #write(kept: KeptStatements, topics: ReadonlySet<string>): void {
     const nowMs = this.#session.clock.epochMs()
-    for (const topic of topics) kept.addHint.run(topic, asNumber(kept.next.get('hint')?.value), nowMs)
+    for (const topic of topics) kept.addHint.run(topic, nextIn(kept, 'hint'), nowMs)
     if (nowMs - this.#purgedMs < PURGE_MS) return
     this.#purgedMs = nowMs
     kept.purgeHints.run(nowMs - HINT_KEPT_MS)

@@ -1,4 +1,4 @@
-import { type Connection, type Prepared, texts } from '../connection.ts'
+import { asNumber, type Connection, type Prepared, texts, kept as there } from '../connection.ts'
 
 /** The statements of keys, names, hints and checkpoints, prepared once for each connection. */
 export interface KeptStatements {
@@ -36,6 +36,14 @@ export interface KeptStatements {
   readonly saveCheckpoint: Prepared
   readonly dropCheckpoint: Prepared
 }
+
+type Counter = 'revision' | 'revision_gone' | 'token' | 'hint'
+
+export const counterIn = ({ connection, counter }: KeptStatements, name: Counter): number =>
+  asNumber(there(connection, counter.get(name), `the counter ${name}`))
+/** Counts one on. */
+export const nextIn = ({ connection, next }: KeptStatements, name: Counter): number =>
+  asNumber(there(connection, next.get(name), `the counter ${name}`))
 
 /** Positions go as text: drivers round large integers, or refuse them. */
 const CHECKPOINT = `${texts('name', 'incarnation')}, cast(position as text) as position, token, updated_ms`

@@ -1,6 +1,6 @@
 import type { KeyEntry } from '../../../ports/key-value.ts'
 import { asNumber, asText, type Row } from '../connection.ts'
-import type { KeptStatements } from './statements.ts'
+import { type KeptStatements, nextIn } from './statements.ts'
 
 /** How long it is known that a key is gone, for those who watch. */
 const GONE_KEPT_MS = 3_600_000
@@ -32,10 +32,8 @@ export function find(kept: KeptStatements, key: string, nowMs: number): KeptValu
 export const entryOf = ({ key, value, revision, untilMs }: KeptValue, nowMs: number): KeyEntry =>
   Object.freeze({ key, value, revision, ...(untilMs !== null && { remainingMs: untilMs - nowMs }) })
 
-const nextRevision = (kept: KeptStatements): number => asNumber(kept.next.get('revision')?.value)
-
 export function put(kept: KeptStatements, key: string, value: string, untilMs: number | null): number {
-  const revision = nextRevision(kept)
+  const revision = nextIn(kept, 'revision')
   kept.putValue.run(key, value, revision, untilMs)
   return revision
 }
@@ -43,7 +41,7 @@ export function put(kept: KeptStatements, key: string, value: string, untilMs: n
 /** Deletes, and leaves word for those who watch. */
 export function drop(kept: KeptStatements, key: string, nowMs: number): void {
   kept.dropValue.run(key)
-  kept.addGone.run(nextRevision(kept), key, nowMs)
+  kept.addGone.run(nextIn(kept, 'revision'), key, nowMs)
 }
 
 /** Deletes keys whose time is over; answers whether there were any. */
