@@ -242,6 +242,20 @@ describe('hazard H: calls that hang cannot hide an outage', () => {
     expect(breaker.snapshot().windows).toEqual([{ kind: 'time-window', calls: 0, failures: 0, timed: 0, slow: 0 }])
   })
 
+  test.each([
+    ['alone', trips],
+    ['beside another trip', [trips, consecutive(99)]],
+  ])('those of before an isolation are not counted after it (%s)', async (_, watching) => {
+    const { clock, breaker } = made({ trips: watching })
+    for (let n = 0; n < 20; n++) void breaker.tryRun(() => new Promise(() => {}))
+    breaker.isolate().release()
+    await clock.advance(1_000)
+    await breaker.run(fine)
+    await clock.advance(1_000)
+    expect(codeOf(await breaker.tryRun(fine))).toBe('ok')
+    expect(breaker.state).toBe('closed')
+  })
+
   test('those of before a trip are not counted after it', async () => {
     const { clock, breaker } = made({ trips })
     for (let n = 0; n < 20; n++) void breaker.tryRun(() => new Promise(() => {}))
