@@ -68,6 +68,8 @@ describe('POST and PATCH', () => {
 describe('a body', () => {
   const form = new FormData()
   form.set('a', '1')
+  const longForm = new FormData()
+  longForm.set('a', new Blob(['bcde']))
   test.each<[string, NonNullable<RequestInit['body']>, string]>([
     ['text', 'a=1', 'a=1'],
     ['bytes', new TextEncoder().encode('a=1'), 'a=1'],
@@ -79,6 +81,31 @@ describe('a body', () => {
     const { url, seen } = await busy()
     await thrice(url, { method: 'PUT', body })
     expect(seen.map(({ body }) => body.includes(sent))).toEqual([true, true, true])
+  })
+
+  test.each<[string, NonNullable<RequestInit['body']>, number]>([
+    ['text', 'abcd', 3],
+    ['text above the bound', 'abcde', 1],
+    ['text whose bytes are above the bound', 'äöü', 1],
+    ['bytes above the bound', new TextEncoder().encode('abcde'), 1],
+    ['parameters', new URLSearchParams({ a: 'bc' }), 3],
+    ['parameters above the bound', new URLSearchParams({ a: 'ä' }), 1],
+    ['a Blob above the bound', new Blob(['abcde']), 1],
+    ['a form', form, 3],
+    ['a form above the bound', longForm, 1],
+  ])('of %s is replayed within the bound only', async (_, body, times) => {
+    const { url, seen } = await busy()
+    const bounded = resilientFetch(retry({ attempts: 3, delayMs: 0 }), { replayMaxBytes: 4 })
+    const response = await bounded(url, { method: 'PUT', body, headers: { 'idempotency-key': 'k' } })
+    expect([response.status, seen.length]).toEqual([503, times])
+  })
+
+  test('of a mebibyte is replayed, a larger one is not', async () => {
+    const { url, seen } = await busy()
+    await thrice(url, { method: 'PUT', body: 'x'.repeat(1_048_576) })
+    expect(seen).toHaveLength(3)
+    await thrice(url, { method: 'PUT', body: 'x'.repeat(1_048_577) })
+    expect(seen).toHaveLength(4)
   })
 
   test('that is a stream is sent once, also with a key and an idempotent method', async () => {
