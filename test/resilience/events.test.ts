@@ -8,6 +8,7 @@ import {
   chaos,
   circuitBreaker,
   coalesce,
+  fallback,
   fleet,
   hedge,
   keyed,
@@ -37,6 +38,7 @@ const each: Record<string, () => unknown> = {
   coalesce: () => coalesce({ by: 'k' }),
   keyed: () => keyed(() => bulkhead(), { by: 'k' }),
   chaos: () => chaos(),
+  fallback: () => fallback(null),
 }
 
 const guide = readFileSync(new URL('../../docs/guides/tuning.md', import.meta.url), 'utf8')

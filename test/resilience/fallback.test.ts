@@ -1,7 +1,8 @@
 import { expect, expectTypeOf, test } from 'vitest'
-import { type Context, circuitBreaker, consecutive, declined, fallback, policies, retry, timeout } from '../../src/index.ts'
+import { diagnostics } from '../../src/core/diagnostics.ts'
+import { type Context, circuitBreaker, consecutive, declined, fallback, metrics, policies, retry, timeout } from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { boom, codeOf, errorOf, untilAborted } from './support.ts'
+import { boom, codeOf, errorOf, thrownBy, untilAborted } from './support.ts'
 
 test('a result passes untouched, and the alternative is not asked for', async () => {
   const guard = fallback(() => boom())
@@ -55,6 +56,38 @@ test('around a retry it answers once, after the last attempt; inside one there i
   expect(calls).toBe(3)
   expect(await policies(again, fallback('stale')).run(failing)).toBe('stale')
   expect(calls).toBe(4)
+})
+
+test('its numbers are in the registry, and it tells of every alternative', async () => {
+  let broken = false
+  const guard = fallback(() => (broken ? boom() : 'stale'), { name: 'price' })
+  const told: unknown[] = []
+  const off = guard.on('answered', (event) => told.push(event))
+  const published: unknown[] = []
+  const listen = (message: unknown) => void published.push(message)
+  diagnostics.policy.subscribe(listen)
+  const down = new Error('down')
+  await guard.run(() => 'fresh')
+  expect(await guard.tryRun(() => Promise.reject(down))).toEqual({ ok: true, value: 'stale', source: 'fallback' })
+  off()
+  await guard.run(() => Promise.reject(down))
+  diagnostics.policy.unsubscribe(listen)
+  broken = true
+  expect((await guard.tryRun(() => Promise.reject(down))).ok).toBe(false)
+  await guard.tryRun(untilAborted, { signal: AbortSignal.abort() })
+  expect(guard.stats()).toEqual({ answered: 2, failed: 1 })
+  expect(metrics().filter(({ name }) => name === 'price')).toEqual([{ policy: 'fallback', name: 'price', stats: guard.stats() }])
+  expect(told).toEqual([{ name: 'price', error: down }])
+  expect(published).toEqual(Array(2).fill({ policy: 'fallback', name: 'price', event: 'answered' }))
+  expect([guard.name, fallback(null).name]).toEqual(['price', 'fallback'])
+})
+
+test('options that do not fit are refused, and nothing of it can be changed', () => {
+  for (const options of [5, { name: '' }, { names: 'x' }])
+    expect(thrownBy(() => fallback(null, options as never))).toMatchObject({ code: 'INVALID_OPTIONS' })
+  const guard = fallback(null)
+  guard.reconfigure({})
+  expect(thrownBy(() => guard.reconfigure({ name: 'other' } as never))).toMatchObject({ code: 'INVALID_OPTIONS' })
 })
 
 test('the compiler adds the alternative to the result', () => {
