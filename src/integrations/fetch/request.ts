@@ -19,6 +19,17 @@ export interface Call extends Sent {
   readonly signal: AbortSignal | undefined
 }
 
+/** Anything else fetch refuses. */
+export const isInit = (init: unknown): boolean => init === undefined || typeof init === 'object' || typeof init === 'function'
+
+/** fetch reads members wherever they are: a `Request` as `init` has all of its from its prototype. */
+export function ownMembers(init: ResilientRequestInit | null | undefined): ResilientRequestInit {
+  if (init === undefined || init === null || Object.getPrototypeOf(init) === Object.prototype) return init ?? {}
+  const own: Record<string, unknown> = {}
+  for (const name in init) own[name] = init[name as keyof ResilientRequestInit]
+  return own
+}
+
 /** Undefined where fetch itself would refuse the arguments: no attempt, so no business of a policy's. */
 export function readCall(input: FetchInput, init: ResilientRequestInit, replayMaxBytes: number): Call | undefined {
   const request = typeof input === 'string' || input instanceof URL ? undefined : input

@@ -7,7 +7,7 @@ import { clock, flag, fn, optional, whole } from '../../core/rules.ts'
 import { Attempts, type Exchange } from '../http-shared/attempts.ts'
 import { REPLAY_MAX_BYTES } from '../http-shared/body-bytes.ts'
 import { heldUntilRead } from './held-body.ts'
-import { type Call, type FetchInput, type ResilientRequestInit, readCall } from './request.ts'
+import { type Call, type FetchInput, isInit, ownMembers, type ResilientRequestInit, readCall } from './request.ts'
 
 type Fetch = (input: FetchInput, init?: RequestInit) => Promise<Response>
 
@@ -64,9 +64,10 @@ export function resilientFetch(policy: Policy, options?: ResilientFetchOptions):
   partsOf('resilientFetch', policy)
   const { fetch: given, propagate, replayMaxBytes, clock } = checkOptions('resilientFetch', options, rules)
 
-  return async function resilientFetch(input, init = {}) {
-    const { context, keys, ...plain } = init
+  return async function resilientFetch(input, init) {
     const send = given ?? globalThis.fetch
+    if (!isInit(init)) return send(input, init)
+    const { context, keys, ...plain } = ownMembers(init)
     const call = readCall(input, plain, replayMaxBytes)
     if (call === undefined) return send(input, plain)
     const attempts = new Attempts(

@@ -135,6 +135,31 @@ test('a Request without a body is sent again', async () => {
   expect(seen.map(({ headers }) => headers['x-mine'])).toEqual(['1', '1', '1'])
 })
 
+describe('options that are no plain object', () => {
+  test('of a Request count, as with fetch: its method, its headers, its body, sent once', async () => {
+    const { url, seen } = await busy()
+    const former = new Request('http://elsewhere.example/', { method: 'PUT', headers: { 'x-mine': '1' }, body: 'x' })
+    expect((await thrice(url, former)).status).toBe(503)
+    expect(seen.map(({ method, headers, body }) => [method, headers['x-mine'], body])).toEqual([['PUT', '1', 'x']])
+  })
+
+  test('may be inherited', async () => {
+    const { url, seen } = await script(status(200))
+    await thrice(url, Object.create({ method: 'DELETE' }))
+    expect(seen.map(({ method }) => method)).toEqual(['DELETE'])
+  })
+
+  test('are none where they are null, and refused by fetch where they are no object', async () => {
+    const { url, seen } = await script(status(200))
+    expect((await thrice(url, null as never)).status).toBe(200)
+    for (const init of [5, 'x', true]) {
+      const expected = await fetch(url, init as never).catch(String)
+      await expect(thrice(url, init as never).catch(String)).resolves.toBe(expected)
+    }
+    expect(seen).toHaveLength(1)
+  })
+})
+
 test('a Request that was used up is refused by fetch', async () => {
   const { url, seen } = await busy()
   const used = new Request(url, { method: 'PUT', body: 'x' })
