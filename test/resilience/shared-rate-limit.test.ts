@@ -59,7 +59,8 @@ describe('a shared rateLimit', () => {
     const at = await world()
     const crowded: KeyValue = {
       ...at.through(calm()),
-      put: async (key, value, options) => {
+      // It does not heed signals either.
+      put: async (key, value, { signal: _, ...options } = {}) => {
         await new Promise<void>((resolve) => void at.clock.setTimer(resolve, 30))
         await at.store.put(key, value)
         return at.store.put(key, value, options)
@@ -229,6 +230,16 @@ describe('while the store fails, a shared rateLimit', () => {
     await at.clock.advance(800)
     expect(await count([limit], 20)).toBe(5)
     expect(heard).toEqual(['partner failed: STORAGE_UNAVAILABLE', 'partner back'])
+  })
+
+  it('goes on counting alone where it fails again, and does not begin anew', async () => {
+    const { at, limit, fail } = await broken({ limit: slidingWindow({ calls: 2, windowMs: 60_000 }) })
+    fail()
+    for (const passed of [2, 0, 0]) {
+      expect(await count([limit], 5)).toBe(passed)
+      await at.clock.advance(1_500)
+    }
+    expect(limit.stats().store).toMatchObject({ asked: 3, failed: 3 })
   })
 
   it('asks it once a second', async () => {
