@@ -5,6 +5,7 @@ import {
   type CircuitBreakerOptions,
   circuitBreaker,
   consecutive,
+  countWindow,
   metrics,
   policies,
   timeWindow,
@@ -276,6 +277,13 @@ describe('reconfigure', () => {
     expect(breaker.state).toBe('closed')
     await breaker.tryRun(boom)
     expect(breaker.state).toBe('open')
+  })
+
+  test('of a shorter window of calls, the latest stay', async () => {
+    const { breaker } = made({ trips: countWindow({ calls: 4, failureRatio: 1 }) })
+    for (const work of [boom, boom, fine, fine, fine]) await breaker.tryRun(work)
+    breaker.reconfigure({ trips: countWindow({ calls: 3, failureRatio: 1 }) })
+    expect(breaker.snapshot().windows).toEqual([{ kind: 'count-window', calls: 3, failures: 0 }])
   })
 
   test('an open period keeps its time, the next one has the new one', async () => {

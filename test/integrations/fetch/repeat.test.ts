@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { circuitBreaker, consecutive, createContext, policies, retry, timeout } from '../../../src/index.ts'
+import { circuitBreaker, consecutive, createContext, policies, policy, retry, timeout } from '../../../src/index.ts'
 import { resilientFetch } from '../../../src/integrations/fetch/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { moment, script, status } from '../http.ts'
@@ -189,6 +189,18 @@ test('a response that comes after the caller was answered is cancelled', async (
   const answer = expect(guarded('http://127.0.0.1:9/')).rejects.toMatchObject({ code: 'TIMEOUT' })
   await clock.advance(1)
   await answer
+  late.come(new Response(new ReadableStream({ cancel: () => cancelled.come() })))
+  await cancelled.at
+})
+
+test('so is one that comes after a policy has answered by itself, which aborts nothing', async () => {
+  const cancelled = moment()
+  const late = moment<Response>()
+  const hasty = policy('hasty', (next) => (input, ctx) => {
+    void next(input, ctx).catch(() => {})
+    return Promise.reject(new Error('no patience'))
+  })
+  await expect(resilientFetch(hasty, { fetch: () => late.at })('http://127.0.0.1:9/')).rejects.toThrow('no patience')
   late.come(new Response(new ReadableStream({ cancel: () => cancelled.come() })))
   await cancelled.at
 })
