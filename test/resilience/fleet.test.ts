@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { memoryStorage } from '../../src/adapters/memory/index.ts'
 import { bulkhead, circuitBreaker, consecutive, fleet, metrics, policies } from '../../src/index.ts'
-import type { Lease, LeaseGrant } from '../../src/ports/lease.ts'
-import { RECORD_MS } from '../../src/resilience/fleet-records.ts'
 import { type FleetWorld, fails, fleetWorld, HEARTBEAT_MS, type Instance, OPEN_MS, STALE_MS, trip, works } from './fleet-world.ts'
 import { codeOf, deferred, errorOf, settled, thrownBy } from './support.ts'
 
@@ -196,64 +193,6 @@ describe('fleet', () => {
     await at.clock.advance(HEARTBEAT_MS * 2)
     expect(await at.record()).toEqual(record)
     expect(await codes([one, two])).toEqual(['BREAKER_OPEN', 'BREAKER_OPEN'])
-  })
-
-  /** One that may probe now, whose lease is what `acquire` makes of the store's own. */
-  async function aboutToProbe(acquire: (own: () => Promise<LeaseGrant | undefined>) => Promise<LeaseGrant | undefined>) {
-    const storage = memoryStorage({ clock: at.clock, store: at.content })
-    await storage.open()
-    const lease = new Proxy(storage.lease, {
-      get(target, name) {
-        const method = Reflect.get(target, name).bind(target)
-        return name === 'acquire' ? (...args: Parameters<Lease['acquire']>) => acquire(() => method(...args)) : method
-      },
-    })
-    const [one] = (await started(1, { fleet: { quorum: 1, store: { keyValue: storage.keyValue, lease } } })) as [Instance]
-    await trip(one)
-    await settled()
-    await at.clock.advance(OPEN_MS)
-    return one
-  }
-
-  it('gives the lease back where somebody wrote before it could say that it probes', async () => {
-    const one = await aboutToProbe(async (own) => {
-      const grant = await own()
-      await rewritten()
-      return grant
-    })
-    let raced = true
-    const rewritten = async () => {
-      if (raced) await at.store.put(RECORD_KEY, (await at.store.get(RECORD_KEY))?.value ?? '', { ttlMs: RECORD_MS })
-      raced = false
-    }
-    expect(await codes([one])).toEqual(['BREAKER_OPEN'])
-    // Of the same age as the record that is read anew: it rests as long again.
-    await at.clock.advance(OPEN_MS)
-    expect(await codes([one])).toEqual(['ok'])
-  })
-
-  it('does not probe where the fleet has opened again meanwhile', async () => {
-    const one = await aboutToProbe((own) => own())
-    await at.store.put(RECORD_KEY, JSON.stringify({ version: 1, state: 'open', openMs: OPEN_MS, by: 'another' }), { ttlMs: RECORD_MS })
-    expect(await codes([one])).toEqual(['BREAKER_OPEN'])
-    expect(await at.record()).toMatchObject({ state: 'open', by: 'another' })
-  })
-
-  it('leaves the probe to the next caller where the one that asked for it gave up', async () => {
-    const leased = deferred()
-    const one = await aboutToProbe(async (own) => {
-      await leased.promise
-      return own()
-    })
-    const caller = new AbortController()
-    const gone = one.breaker.tryRun(works, { signal: caller.signal })
-    await settled()
-    caller.abort()
-    expect(codeOf(await gone)).toBe('ABORTED')
-    leased.resolve(undefined)
-    await settled()
-    expect(one.fleet.stats().probing).toBe(true)
-    expect(await codes([one])).toEqual(['ok'])
   })
 
   it('has a joiner take over what the fleet is, and change nothing', async () => {

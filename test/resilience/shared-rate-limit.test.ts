@@ -62,7 +62,7 @@ describe('a shared rateLimit', () => {
       // It does not heed signals either.
       put: async (key, value, { signal: _, ...options } = {}) => {
         await new Promise<void>((resolve) => void at.clock.setTimer(resolve, 30))
-        await at.store.put(key, value)
+        await at.store.put(key, JSON.stringify({ ...JSON.parse(value), tokens: 5 }))
         return at.store.put(key, value, options)
       },
     }
