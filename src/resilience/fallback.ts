@@ -37,8 +37,8 @@ type Alternative = (error: unknown, ctx: Context) => unknown
  * Answers in the work's place when it fails: with a value, or with what a function of the error returns. A recovery: the compiler adds
  * the alternative to the result's type.
  *
- * `tryRun` says in `outcome.source` who answered: `'work'` or `'fallback'`. A caller who gave up (`ABORTED`) gets no alternative, because
- * nobody waits for it. Where the function itself throws, that error goes out.
+ * `tryRun` says in `outcome.source` who answered: `'work'` or `'fallback'`. A caller who gave up, or whose deadline has passed, gets no
+ * alternative, because nobody waits for it; a `TIMEOUT` of a timeout inside gets one. Where the function itself throws, that error goes out.
  *
  * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) when the alternative is missing, or for an option that does not fit.
  * @example
@@ -85,7 +85,7 @@ class FallbackOwner implements Owner<FallbackStats, FallbackEvents> {
       try {
         return await next(input, ctx)
       } catch (error) {
-        if (error instanceof HoldfastError && error.code === 'ABORTED') throw error
+        if (ctx.aborted || (error instanceof HoldfastError && error.code === 'ABORTED')) throw error
         return await owner.#instead(error, ctx)
       }
     }

@@ -1,6 +1,17 @@
 import { expect, expectTypeOf, test } from 'vitest'
 import { diagnostics } from '../../src/core/diagnostics.ts'
-import { type Context, circuitBreaker, consecutive, declined, fallback, metrics, policies, retry, timeout } from '../../src/index.ts'
+import {
+  type Context,
+  circuitBreaker,
+  consecutive,
+  createContext,
+  declined,
+  fallback,
+  metrics,
+  policies,
+  retry,
+  timeout,
+} from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
 import { boom, codeOf, errorOf, thrownBy, untilAborted } from './support.ts'
 
@@ -43,6 +54,19 @@ test('a caller who gave up gets none', async () => {
   expect(errorOf(await call).code).toBe('ABORTED')
   await clock.advance(100)
   expect(asked).toBe(0)
+})
+
+test.each(['run', 'a handler'])('a caller whose deadline has passed gets none either (%s)', async (how) => {
+  let asked = 0
+  const clock = testClock()
+  const guard = fallback(() => ++asked)
+  const context = createContext({ timeoutMs: 50, clock })
+  const call =
+    how === 'run' ? guard.run(untilAborted, { context }) : guard((_: undefined, ctx: Context) => untilAborted(ctx))(undefined, context)
+  const answer = Promise.resolve(call).catch((error: unknown) => error)
+  await clock.advance(50)
+  expect(await answer).toMatchObject({ code: 'DEADLINE' })
+  expect([asked, guard.stats()]).toEqual([0, { answered: 0, failed: 0 }])
 })
 
 test('around a retry it answers once, after the last attempt; inside one there is nothing to try again', async () => {
