@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createContext, declined, failed, HoldfastError, policies, retry, timeout } from '../../src/index.ts'
+import { createContext, declined, failed, HoldfastError, policies, retry, retryBudget, timeout } from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
 import { boom, codeOf, deferred, errorOf, settled } from './support.ts'
 
@@ -183,11 +183,16 @@ describe('attempts', () => {
     expect(first[0]).not.toBe(second[0])
   })
 
-  test.each([1, 2])('hear their caller for as long as what they hold goes on (attempt %i)', async (last) => {
+  test.each([
+    [1, 'no budget', undefined],
+    [2, 'no budget', undefined],
+    [1, 'a budget', retryBudget()],
+    [2, 'a budget', retryBudget()],
+  ])('hear their caller for as long as what they hold goes on (attempt %i, %s)', async (last, _, budget) => {
     const caller = new AbortController()
     const { promise: body, resolve: bodyEnds } = deferred()
     let signal: AbortSignal | undefined
-    const head = await retry({ attempts: 2, delayMs: 0 }).run(
+    const head = await retry({ attempts: 2, delayMs: 0, ...(budget && { budget }) }).run(
       (ctx) => {
         if (ctx.attempt < last) throw new Error('down')
         signal = ctx.signal
