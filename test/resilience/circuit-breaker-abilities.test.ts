@@ -286,6 +286,17 @@ describe('reconfigure', () => {
     expect(breaker.snapshot().windows).toEqual([{ kind: 'count-window', calls: 3, failures: 0 }])
   })
 
+  test('of two trips of one kind each keeps the window of its own', async () => {
+    const trips = (failureRatio: number) => [2, 4].map((calls) => countWindow({ calls, failureRatio }))
+    const { breaker } = made({ trips: trips(1) })
+    for (const work of [boom, fine, fine, fine]) await breaker.tryRun(work)
+    breaker.reconfigure({ trips: trips(0.9) })
+    expect(breaker.snapshot().windows).toMatchObject([
+      { calls: 2, failures: 0 },
+      { calls: 4, failures: 1 },
+    ])
+  })
+
   test('an open period keeps its time, the next one has the new one', async () => {
     const { clock, breaker } = made()
     await trip(breaker)
