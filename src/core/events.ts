@@ -5,7 +5,11 @@ import { surface } from './surface.ts'
 /** Maps an event's name to what its listeners receive. */
 export type EventMap = { readonly [name: string]: unknown }
 
-/** Something that can be listened to; `on` returns the function that stops listening. */
+/**
+ * Something that can be listened to; `on` returns the function that stops listening.
+ *
+ * @throws {HoldfastError} `INVALID_OPTIONS` (effect none) for a listener that is no function, and from policies for an event that they do not have.
+ */
 export interface Events<M extends EventMap> {
   on<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void
   once<N extends keyof M & string>(name: N, listener: (event: M[N]) => void): () => void

@@ -79,14 +79,19 @@ export function checkName(owner: string, name: unknown): void {
 }
 
 function unknownOption(owner: string, option: string, given: unknown, known: readonly string[]): HoldfastError {
-  const near = option === '' ? undefined : known.find((name) => name.toLowerCase().startsWith(option.toLowerCase().slice(0, 4)))
-  const hint = near === undefined ? `it takes ${known.join(', ') || 'no options'}` : `did you mean ${near}?`
+  const near = option === '' ? undefined : known.find((name) => startsWith(name, option.slice(0, 4)))
+  // Where neither name goes on from the other (retries, retryIf), it may have been another one that was meant.
+  const sure = near !== undefined && (startsWith(near, option) || startsWith(option, near))
+  const all = `it takes ${known.join(', ') || 'no options'}`
+  const hint = near === undefined ? all : `did you mean ${near}?${sure ? '' : ` ${all}`}`
   return new HoldfastError('INVALID_OPTIONS', `${owner}: unknown option ${brief(option)} (${hint})`, {
     effect: 'none',
     retry: 'never',
     details: { owner, option, given },
   })
 }
+
+const startsWith = (name: string, begin: string): boolean => name.toLowerCase().startsWith(begin.toLowerCase())
 
 /** A value as a message shows it: short, on one line, never throwing. */
 export function show(value: unknown): string {

@@ -44,17 +44,20 @@ export function adaptiveBulkhead(options?: AdaptiveBulkheadOptions): AdaptiveBul
   return managed<AdaptiveBulkhead>('adaptiveBulkhead', part, adaptiveKind)
 }
 
-const adaptiveKind = /* @__PURE__ */ managedKind({
-  get limit(): number {
-    return ownerOf<AdaptiveGuard>(this).slots.settings.concurrent
+const adaptiveKind = /* @__PURE__ */ managedKind<AdaptiveBulkheadEvents>(
+  { refused: true, timedOut: true, limitChanged: true },
+  {
+    get limit(): number {
+      return ownerOf<AdaptiveGuard>(this).slots.settings.concurrent
+    },
+    get running(): number {
+      return ownerOf<AdaptiveGuard>(this).slots.running
+    },
+    get waiting(): number {
+      return ownerOf<AdaptiveGuard>(this).slots.waiting
+    },
+    get abandoned(): number {
+      return ownerOf<AdaptiveGuard>(this).slots.abandoned
+    },
   },
-  get running(): number {
-    return ownerOf<AdaptiveGuard>(this).slots.running
-  },
-  get waiting(): number {
-    return ownerOf<AdaptiveGuard>(this).slots.waiting
-  },
-  get abandoned(): number {
-    return ownerOf<AdaptiveGuard>(this).slots.abandoned
-  },
-})
+)

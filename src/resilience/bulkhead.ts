@@ -36,14 +36,17 @@ export function bulkhead(options?: BulkheadOptions): Bulkhead {
   return managed<Bulkhead>('bulkhead', asksUser(checked.order) ? { guard, foreign: true } : { guard }, bulkheadKind)
 }
 
-const bulkheadKind = /* @__PURE__ */ managedKind({
-  get running(): number {
-    return ownerOf<BulkheadGuard>(this).running
+const bulkheadKind = /* @__PURE__ */ managedKind<BulkheadEvents>(
+  { refused: true, timedOut: true },
+  {
+    get running(): number {
+      return ownerOf<BulkheadGuard>(this).running
+    },
+    get waiting(): number {
+      return ownerOf<BulkheadGuard>(this).waiting
+    },
+    get abandoned(): number {
+      return ownerOf<BulkheadGuard>(this).abandoned
+    },
   },
-  get waiting(): number {
-    return ownerOf<BulkheadGuard>(this).waiting
-  },
-  get abandoned(): number {
-    return ownerOf<BulkheadGuard>(this).abandoned
-  },
-})
+)

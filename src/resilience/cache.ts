@@ -35,8 +35,11 @@ export function cache(options: CacheOptions): Cache {
   return managed<Cache>('cache', { name: owner.name, owner, answers: true, wrap: owner.wrap }, cacheKind)
 }
 
-const cacheKind = /* @__PURE__ */ managedKind({
-  forget(key?: string): void {
-    ownerOf<CacheOwner>(this).forget(key)
+const cacheKind = /* @__PURE__ */ managedKind<CacheEvents>(
+  { hit: true, missed: true, stale: true },
+  {
+    forget(key?: string): void {
+      ownerOf<CacheOwner>(this).forget(key)
+    },
   },
-})
+)

@@ -29,4 +29,4 @@ export function chaos(options?: ChaosOptions): Chaos {
 
 const rules = { ...settings, seed: optional(whole({ max: 4_294_967_295, default: 0 })), name: text('chaos'), clock }
 
-const chaosKind = /* @__PURE__ */ managedKind()
+const chaosKind = /* @__PURE__ */ managedKind<ChaosEvents>({ disturbed: true })

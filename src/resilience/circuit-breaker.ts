@@ -52,24 +52,27 @@ export function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreaker 
   return managed<CircuitBreaker>('circuitBreaker', { guard: new BreakerGuard(name, settings) }, breakerKind)
 }
 
-const breakerKind = /* @__PURE__ */ managedKind({
-  get state(): BreakerState {
-    return ownerOf<BreakerGuard>(this).state
+const breakerKind = /* @__PURE__ */ managedKind<BreakerEvents>(
+  { opened: true, halfOpened: true, ramping: true, closed: true, isolated: true, released: true },
+  {
+    get state(): BreakerState {
+      return ownerOf<BreakerGuard>(this).state
+    },
+    isolate(): Isolation {
+      const guard = ownerOf<BreakerGuard>(this)
+      const release = (): void => guard.release(isolation)
+      const isolation: Isolation = { release, [Symbol.dispose]: release }
+      guard.isolate(isolation)
+      return isolation
+    },
+    close(): void {
+      ownerOf<BreakerGuard>(this).close()
+    },
+    snapshot(): BreakerSnapshot {
+      return ownerOf<BreakerGuard>(this).snapshot()
+    },
+    restore(snapshot: BreakerSnapshot): void {
+      ownerOf<BreakerGuard>(this).restore(snapshot)
+    },
   },
-  isolate(): Isolation {
-    const guard = ownerOf<BreakerGuard>(this)
-    const release = (): void => guard.release(isolation)
-    const isolation: Isolation = { release, [Symbol.dispose]: release }
-    guard.isolate(isolation)
-    return isolation
-  },
-  close(): void {
-    ownerOf<BreakerGuard>(this).close()
-  },
-  snapshot(): BreakerSnapshot {
-    return ownerOf<BreakerGuard>(this).snapshot()
-  },
-  restore(snapshot: BreakerSnapshot): void {
-    ownerOf<BreakerGuard>(this).restore(snapshot)
-  },
-})
+)

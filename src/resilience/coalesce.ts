@@ -29,4 +29,4 @@ export function coalesce(options: CoalesceOptions): Coalesce {
   return managed<Coalesce>('coalesce', { name: owner.name, owner, wrap: owner.wrap }, coalesceKind)
 }
 
-const coalesceKind = /* @__PURE__ */ managedKind()
+const coalesceKind = /* @__PURE__ */ managedKind<CoalesceEvents>({ joined: true })

@@ -33,7 +33,9 @@ export function recordOf(entry: KeyEntry | undefined): FleetRecord {
   const { version, state, openMs, by } = parsed(entry)
   if (version !== 1 || !STATES.includes(state) || typeof openMs !== 'number' || !(openMs >= 0) || typeof by !== 'string')
     throw strange(entry.key)
-  const ageMs = Math.max(0, RECORD_MS - (entry.remainingMs ?? RECORD_MS))
+  // One that has no end has no age either, and would keep the fleet open for ever.
+  if (entry.remainingMs === undefined) throw strange(entry.key)
+  const ageMs = Math.max(0, RECORD_MS - entry.remainingMs)
   return { revision: entry.revision, state: state as FleetRecord['state'], openMs, ageMs, by }
 }
 

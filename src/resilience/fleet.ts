@@ -6,6 +6,7 @@ import type { CircuitBreaker } from './circuit-breaker.ts'
 import { FleetMember } from './fleet-member.ts'
 import { checkFleet, type FleetOptions } from './fleet-options.ts'
 import type { FleetEvents, FleetStats } from './fleet-readouts.ts'
+import { checkEvent, type EventNames } from './managed.ts'
 import { register } from './metrics.ts'
 
 export interface Fleet extends Events<FleetEvents> {
@@ -74,7 +75,15 @@ export function fleet(breaker: CircuitBreaker, options: FleetOptions): Fleet {
     stats: () => member.stats(),
     start: () => member.start(),
     close: () => member.close(),
-    on: (name, listener) => member.events.on(name, listener),
-    once: (name, listener) => member.events.once(name, listener),
+    on(name, listener) {
+      checkEvent(`on of ${member.name}`, names, name)
+      return member.events.on(name, listener)
+    },
+    once(name, listener) {
+      checkEvent(`once of ${member.name}`, names, name)
+      return member.events.once(name, listener)
+    },
   }
 }
+
+const names: EventNames<FleetEvents> = { opened: true, halfOpened: true, closed: true, joined: true, lost: true }

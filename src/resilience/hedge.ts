@@ -30,4 +30,4 @@ export function hedge(options?: HedgeOptions): Hedge {
   return managed<Hedge>('hedge', { name: owner.name, owner, repeats: true, wrap: owner.wrap }, hedgeKind)
 }
 
-const hedgeKind = /* @__PURE__ */ managedKind()
+const hedgeKind = /* @__PURE__ */ managedKind<HedgeEvents>({ hedged: true })

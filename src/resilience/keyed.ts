@@ -53,11 +53,14 @@ const rules = {
   clock,
 }
 
-const keyedKind = /* @__PURE__ */ managedKind({
-  keys(): readonly string[] {
-    return ownerOf<KeyedOwner>(this).keys()
+const keyedKind = /* @__PURE__ */ managedKind<KeyedEvents>(
+  { created: true, evicted: true, panicked: true },
+  {
+    keys(): readonly string[] {
+      return ownerOf<KeyedOwner>(this).keys()
+    },
+    get(key: string): Recovery<unknown> | undefined {
+      return ownerOf<KeyedOwner>(this).get(key)
+    },
   },
-  get(key: string): Recovery<unknown> | undefined {
-    return ownerOf<KeyedOwner>(this).get(key)
-  },
-})
+)

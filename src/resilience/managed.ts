@@ -1,6 +1,7 @@
 import type { Emitter, EventMap, Events } from '../core/events.ts'
 import type { Recovery } from '../core/handler.ts'
 import type { Part } from '../core/inside.ts'
+import { invalidOption } from '../core/options.ts'
 import { makePolicy, policyKind } from '../core/policy.ts'
 import { ownerOf } from '../core/policy-inside.ts'
 import { register } from './metrics.ts'
@@ -29,7 +30,16 @@ export interface Owner<Stats extends object, E extends EventMap> {
 
 type AnyOwner = Owner<object, EventMap>
 
-const members = {
+/** Every event of a kind, none left out. */
+export type EventNames<E extends EventMap> = { readonly [N in keyof E]: true }
+
+/** Whoever listens for what never happens waits for ever: @throws {HoldfastError} `INVALID_OPTIONS` (effect none). */
+export function checkEvent(owner: string, names: object, name: unknown): void {
+  if (typeof name !== 'string' || !Object.hasOwn(names, name))
+    throw invalidOption(owner, 'the event', `one of ${Object.keys(names).join(', ')}`, name)
+}
+
+const membersOf = (names: object) => ({
   stats(): object {
     return ownerOf<AnyOwner>(this).stats()
   },
@@ -37,16 +47,22 @@ const members = {
     ownerOf<AnyOwner>(this).reconfigure(changes)
   },
   on(...args: Parameters<Events<EventMap>['on']>): () => void {
-    return ownerOf<AnyOwner>(this).events.on(...args)
+    const { name, events } = ownerOf<AnyOwner>(this)
+    checkEvent(`on of ${name}`, names, args[0])
+    return events.on(...args)
   },
   once(...args: Parameters<Events<EventMap>['once']>): () => void {
-    return ownerOf<AnyOwner>(this).events.once(...args)
+    const { name, events } = ownerOf<AnyOwner>(this)
+    checkEvent(`once of ${name}`, names, args[0])
+    return events.once(...args)
   },
-}
+})
 
 /** The prototype of a kind of managed policy; `more` adds getters and methods, which find their owner with `ownerOf(this)`. */
-export const managedKind = (more: object = {}): object =>
-  policyKind(Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(members), ...Object.getOwnPropertyDescriptors(more) }))
+export const managedKind = <E extends EventMap>(names: EventNames<E>, more: object = {}): object =>
+  policyKind(
+    Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(membersOf(names)), ...Object.getOwnPropertyDescriptors(more) }),
+  )
 
 /** Makes a managed policy of one part, and makes its numbers readable through `metrics()`. */
 export function managed<P extends Recovery<unknown>>(type: string, part: Part, kind: object): P {

@@ -56,4 +56,4 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
 
 const rules = { ...settings, ...sharedRules, name: text('rate limit'), clock }
 
-const rateLimitKind = /* @__PURE__ */ managedKind()
+const rateLimitKind = /* @__PURE__ */ managedKind<RateLimitEvents>({ refused: true, storeFailed: true, storeBack: true })

@@ -68,7 +68,7 @@ const rules = {
   clock,
 }
 
-const retryKind = /* @__PURE__ */ managedKind()
+const retryKind = /* @__PURE__ */ managedKind<RetryEvents>({ retried: true })
 
 /** The first attempt began without a context; from the second on there is one, and all share its idempotency key. */
 function originOf(first: Ctx): Ctx {

@@ -82,9 +82,15 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
 
   first(next: Next, input: unknown, outer: Ctx): Promise<unknown> {
     if (this.#plainly && outer.attempt === 1) return this.#firstPlainly(next, input, outer)
-    const { classify, budget, clock } = this.#settings
+    const { budget } = this.#settings
+    if (budget === undefined || outer.values.has(BUDGET)) return this.#firstOf(next, input, outer)
+    // A context of its own for the budget, which has to leave the caller's with the call.
+    return once((same, ctx) => this.#firstOf(next, same, ctx as Ctx), input, this.#withBudget(outer, budget))
+  }
+
+  #firstOf(next: Next, input: unknown, ctx: Ctx): Promise<unknown> {
+    const { classify, clock } = this.#settings
     const startedMs = this.#plan.elapsedMaxMs === Number.POSITIVE_INFINITY ? Number.NaN : clock.nowMs()
-    const ctx = budget === undefined ? outer : this.#withBudget(outer, budget)
     let answer: unknown
     try {
       // Below another retry, or a consumer that counts deliveries: attempts are counted by the nearest, so the first has a context, too.
@@ -181,7 +187,6 @@ export class Retrying implements Owner<RetryStats, RetryEvents> {
 
   /** Hands the budget on, and lets the call earn; a retry inside one that did so already does neither. */
   #withBudget(outer: Ctx, budget: RetryBudget): Ctx {
-    if (outer.values.has(BUDGET)) return outer
     budget.earn()
     let meta = this.#metas.get(outer.meta)
     if (meta === undefined) {

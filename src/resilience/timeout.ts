@@ -53,7 +53,7 @@ export function timeout(options: TimeoutOptions): Timeout {
 const rules = { timeoutMs: required(durationMs({ min: 1, default: 1 })), name: text('timeout'), clock }
 const changeable = { timeoutMs: optional(rules.timeoutMs) }
 
-const timeoutKind = /* @__PURE__ */ managedKind()
+const timeoutKind = /* @__PURE__ */ managedKind<TimeoutEvents>({ timedOut: true })
 
 class TimeoutGuard implements Racer, Owner<TimeoutStats, TimeoutEvents> {
   readonly races = true

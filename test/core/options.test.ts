@@ -36,6 +36,7 @@ describe('checkOptions', () => {
     ['TIMEOUTMS', 'it: unknown option TIMEOUTMS (did you mean timeoutMs?)'],
     ['Named', 'it: unknown option Named (did you mean name?)'],
     ['retries', 'it: unknown option retries (it takes timeoutMs, name, extra)'],
+    ['timelimit', 'it: unknown option timelimit (did you mean timeoutMs? it takes timeoutMs, name, extra)'],
     ['', 'it: unknown option "" (it takes timeoutMs, name, extra)'],
     ['constructor', 'it: unknown option constructor (it takes timeoutMs, name, extra)'],
     ['a\nb', 'it: unknown option "a\\nb" (it takes timeoutMs, name, extra)'],

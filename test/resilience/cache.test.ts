@@ -72,6 +72,19 @@ describe('cache', () => {
     expect(prices.stats().stale).toBe(1)
   })
 
+  it('serves nothing stale to a caller who gave up', async () => {
+    const clock = testClock()
+    const prices = cache({ by: 'sku', ttlMs: 100, staleIfErrorMs: 50, clock })
+    await prices.run(() => 7, on('a'))
+    await clock.advance(100)
+    const caller = new AbortController()
+    const handler = prices(() => new Promise<number>(() => {}))
+    const answer = handler(undefined, createContext({ ...on('a'), signal: caller.signal, clock })).catch((error: unknown) => error)
+    caller.abort()
+    expect(await answer).toMatchObject({ code: 'ABORTED' })
+    expect(prices.stats().stale).toBe(0)
+  })
+
   it('keeps no error', async () => {
     const prices = cache({ by: 'sku', ttlMs: 100, clock: testClock() })
     await expect(prices.run(() => Promise.reject(new Error('down')), on('a'))).rejects.toThrow('down')

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { chaos, HoldfastError, policies, timeout } from '../../src/index.ts'
+import { chaos, createContext, HoldfastError, policies, timeout } from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
 
 const pattern = async (seed: number, calls = 200): Promise<string> => {
@@ -62,6 +62,17 @@ describe('chaos', () => {
     expect(await call).toMatchObject({ ok: false, error: { code: 'ABORTED', cause: 'bye' } })
     expect(work).not.toHaveBeenCalled()
     expect(clock.pending).toBe(0)
+  })
+
+  it('does not call a handler either that nobody waits for any more', async () => {
+    const clock = testClock()
+    const work = vi.fn(async () => 1)
+    const controller = new AbortController()
+    const context = createContext({ signal: controller.signal, clock })
+    const answer = chaos({ rate: 1, latencyMs: 1_000, clock })(work)(undefined, context).catch((error: unknown) => error)
+    controller.abort()
+    expect(await answer).toMatchObject({ code: 'ABORTED', effect: 'none' })
+    expect(work).not.toHaveBeenCalled()
   })
 
   it('lets a timeout around it end the delay', async () => {

@@ -5,6 +5,7 @@ import {
   type CircuitBreakerOptions,
   circuitBreaker,
   consecutive,
+  countWindow,
   metrics,
   policies,
   timeWindow,
@@ -242,6 +243,20 @@ describe('hazard H: calls that hang cannot hide an outage', () => {
     expect(breaker.snapshot().windows).toEqual([{ kind: 'time-window', calls: 0, failures: 0, timed: 0, slow: 0 }])
   })
 
+  test.each([
+    ['alone', trips],
+    ['beside another trip', [trips, consecutive(99)]],
+  ])('those of before an isolation are not counted after it (%s)', async (_, watching) => {
+    const { clock, breaker } = made({ trips: watching })
+    for (let n = 0; n < 20; n++) void breaker.tryRun(() => new Promise(() => {}))
+    breaker.isolate().release()
+    await clock.advance(1_000)
+    await breaker.run(fine)
+    await clock.advance(1_000)
+    expect(codeOf(await breaker.tryRun(fine))).toBe('ok')
+    expect(breaker.state).toBe('closed')
+  })
+
   test('those of before a trip are not counted after it', async () => {
     const { clock, breaker } = made({ trips })
     for (let n = 0; n < 20; n++) void breaker.tryRun(() => new Promise(() => {}))
@@ -262,6 +277,24 @@ describe('reconfigure', () => {
     expect(breaker.state).toBe('closed')
     await breaker.tryRun(boom)
     expect(breaker.state).toBe('open')
+  })
+
+  test('of a shorter window of calls, the latest stay', async () => {
+    const { breaker } = made({ trips: countWindow({ calls: 4, failureRatio: 1 }) })
+    for (const work of [boom, boom, fine, fine, fine]) await breaker.tryRun(work)
+    breaker.reconfigure({ trips: countWindow({ calls: 3, failureRatio: 1 }) })
+    expect(breaker.snapshot().windows).toEqual([{ kind: 'count-window', calls: 3, failures: 0 }])
+  })
+
+  test('of two trips of one kind each keeps the window of its own', async () => {
+    const trips = (failureRatio: number) => [2, 4].map((calls) => countWindow({ calls, failureRatio }))
+    const { breaker } = made({ trips: trips(1) })
+    for (const work of [boom, fine, fine, fine]) await breaker.tryRun(work)
+    breaker.reconfigure({ trips: trips(0.9) })
+    expect(breaker.snapshot().windows).toMatchObject([
+      { calls: 2, failures: 0 },
+      { calls: 4, failures: 1 },
+    ])
   })
 
   test('an open period keeps its time, the next one has the new one', async () => {

@@ -1,7 +1,19 @@
 import { expect, expectTypeOf, test } from 'vitest'
-import { type Context, circuitBreaker, consecutive, declined, fallback, policies, retry, timeout } from '../../src/index.ts'
+import { diagnostics } from '../../src/core/diagnostics.ts'
+import {
+  type Context,
+  circuitBreaker,
+  consecutive,
+  createContext,
+  declined,
+  fallback,
+  metrics,
+  policies,
+  retry,
+  timeout,
+} from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { boom, codeOf, errorOf, untilAborted } from './support.ts'
+import { boom, codeOf, errorOf, thrownBy, untilAborted } from './support.ts'
 
 test('a result passes untouched, and the alternative is not asked for', async () => {
   const guard = fallback(() => boom())
@@ -44,6 +56,19 @@ test('a caller who gave up gets none', async () => {
   expect(asked).toBe(0)
 })
 
+test.each(['run', 'a handler'])('a caller whose deadline has passed gets none either (%s)', async (how) => {
+  let asked = 0
+  const clock = testClock()
+  const guard = fallback(() => ++asked)
+  const context = createContext({ timeoutMs: 50, clock })
+  const call =
+    how === 'run' ? guard.run(untilAborted, { context }) : guard((_: undefined, ctx: Context) => untilAborted(ctx))(undefined, context)
+  const answer = Promise.resolve(call).catch((error: unknown) => error)
+  await clock.advance(50)
+  expect(await answer).toMatchObject({ code: 'DEADLINE' })
+  expect([asked, guard.stats()]).toEqual([0, { answered: 0, failed: 0 }])
+})
+
 test('around a retry it answers once, after the last attempt; inside one there is nothing to try again', async () => {
   let calls = 0
   const failing = () => {
@@ -55,6 +80,38 @@ test('around a retry it answers once, after the last attempt; inside one there i
   expect(calls).toBe(3)
   expect(await policies(again, fallback('stale')).run(failing)).toBe('stale')
   expect(calls).toBe(4)
+})
+
+test('its numbers are in the registry, and it tells of every alternative', async () => {
+  let broken = false
+  const guard = fallback(() => (broken ? boom() : 'stale'), { name: 'price' })
+  const told: unknown[] = []
+  const off = guard.on('answered', (event) => told.push(event))
+  const published: unknown[] = []
+  const listen = (message: unknown) => void published.push(message)
+  diagnostics.policy.subscribe(listen)
+  const down = new Error('down')
+  await guard.run(() => 'fresh')
+  expect(await guard.tryRun(() => Promise.reject(down))).toEqual({ ok: true, value: 'stale', source: 'fallback' })
+  off()
+  await guard.run(() => Promise.reject(down))
+  diagnostics.policy.unsubscribe(listen)
+  broken = true
+  expect((await guard.tryRun(() => Promise.reject(down))).ok).toBe(false)
+  await guard.tryRun(untilAborted, { signal: AbortSignal.abort() })
+  expect(guard.stats()).toEqual({ answered: 2, failed: 1 })
+  expect(metrics().filter(({ name }) => name === 'price')).toEqual([{ policy: 'fallback', name: 'price', stats: guard.stats() }])
+  expect(told).toEqual([{ name: 'price', error: down }])
+  expect(published).toEqual(Array(2).fill({ policy: 'fallback', name: 'price', event: 'answered' }))
+  expect([guard.name, fallback(null).name]).toEqual(['price', 'fallback'])
+})
+
+test('options that do not fit are refused, and nothing of it can be changed', () => {
+  for (const options of [5, { name: '' }, { names: 'x' }])
+    expect(thrownBy(() => fallback(null, options as never))).toMatchObject({ code: 'INVALID_OPTIONS' })
+  const guard = fallback(null)
+  guard.reconfigure({})
+  expect(thrownBy(() => guard.reconfigure({ name: 'other' } as never))).toMatchObject({ code: 'INVALID_OPTIONS' })
 })
 
 test('the compiler adds the alternative to the result', () => {

@@ -23,6 +23,8 @@ export interface Instance {
 
 export interface FleetWorld {
   readonly clock: TestClock
+  /** What the storages of all instances have in common. */
+  readonly content: ReturnType<typeof memoryStore>
   readonly store: KeyValue
   readonly asked: { count: number }
   make(options?: { readonly breaker?: CircuitBreakerOptions; readonly fleet?: Partial<FleetOptions> }): Instance
@@ -61,6 +63,7 @@ export async function fleetWorld(): Promise<FleetWorld> {
 
   return {
     clock,
+    content,
     store,
     asked,
     make(options = {}) {

@@ -3,6 +3,8 @@ import { bulkhead, circuitBreaker, consecutive, fleet, metrics, policies } from 
 import { type FleetWorld, fails, fleetWorld, HEARTBEAT_MS, type Instance, OPEN_MS, STALE_MS, trip, works } from './fleet-world.ts'
 import { codeOf, deferred, errorOf, settled, thrownBy } from './support.ts'
 
+const RECORD_KEY = 'holdfast/fleet/inventory/state'
+
 let at: FleetWorld
 let all: Instance[]
 beforeEach(async () => {
@@ -371,5 +373,12 @@ describe('a fleet', () => {
     await odd.fleet.start()
     expect(odd.fleet.stats()).toMatchObject({ state: 'alone', failed: 1 })
     expect((await at.store.get('holdfast/fleet/inventory/state'))?.value).toBe('"not ours"')
+  })
+
+  it('takes a record without an end for a failure, too: it would be open for ever', async () => {
+    await at.store.put(RECORD_KEY, JSON.stringify({ version: 1, state: 'open', openMs: OPEN_MS, by: 'another' }))
+    const [one] = (await started(1)) as [Instance]
+    expect(one.fleet.stats()).toMatchObject({ state: 'alone', failed: 1 })
+    expect(await codes([one])).toEqual(['ok'])
   })
 })

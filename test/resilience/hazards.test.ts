@@ -1,4 +1,5 @@
-// The hazards that other libraries of this kind have: each a call that somebody really made, and what must not come of it.
+// The hazards that other libraries of this kind have: each a call that somebody really made, and what must not come of it, in the policy
+// that it was made to. hazards/ has them for every other policy, and around others; H is beside the windows, in circuit-breaker-abilities.
 import { describe, expect, test } from 'vitest'
 import { createContext } from '../../src/core/create-context.ts'
 import type { Context } from '../../src/index.ts'

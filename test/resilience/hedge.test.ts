@@ -202,6 +202,14 @@ describe('the latency quantile', () => {
     expect(observed.estimateMs).toBeLessThan(1_150)
   })
 
+  it('forgets by halving: what it rests on stays bounded, and a change shows within two halvings', () => {
+    const observed = new LatencyQuantile(0.95)
+    for (let n = 0; n < 100_000; n++) observed.record(1_000)
+    expect(observed.known).toBeLessThanOrEqual(2_048)
+    for (let n = 0; n < 6_144; n++) observed.record(10)
+    expect(observed.estimateMs).toBeLessThan(12)
+  })
+
   it('copes with zero, with enormous and with negative values', () => {
     const observed = new LatencyQuantile(0.99)
     for (const latencyMs of [0, -5, 1e12, Number.MAX_SAFE_INTEGER]) observed.record(latencyMs)

@@ -100,6 +100,21 @@ describe('keyed', () => {
     expect(perHost.stats().ejected).toBe(0)
   })
 
+  it('does not count a forgotten key as ejected', async () => {
+    const breakers = keyed((name) => circuitBreaker({ name, trips: consecutive(1) }), { by: 'host', keysMax: 2, ejectedMaxShare: 0.9 })
+    const call = (host: string, work: () => Promise<string>) => breakers.tryRun(work, { keys: { host } })
+    const fails = () => Promise.reject(new Error('down'))
+    const fine = async () => 'fine'
+    for (const work of [fails, fine]) await call('a', work)
+    await call('b', fine)
+    expect(breakers.stats()).toMatchObject({ ejected: 1, panicked: 1 })
+    await call('c', fine)
+    expect(breakers.keys()).toEqual(['b', 'c'])
+    expect(breakers.stats().ejected).toBe(0)
+    for (const work of [fails, fine]) await call('b', work)
+    expect(breakers.stats()).toMatchObject({ ejected: 1, panicked: 1 })
+  })
+
   it('does not run work twice that failed with a refusal of its own', async () => {
     const open = circuitBreaker({ trips: consecutive(1) })
     await open.tryRun(() => Promise.reject(new Error('down')))

@@ -79,6 +79,15 @@ describe('rateLimit', () => {
     )
   })
 
+  it('loses no token to a clock that steps back, and gains none', () => {
+    const meter = tokenBucket({ ratePerSecond: 10, burst: 5 }).meter(10_000)
+    expect(meter.take(10_000)).toBe(0)
+    for (const left of [3, 2, 1, 0]) expect([left, meter.take(9_000)]).toEqual([left, 0])
+    expect(meter.take(9_000)).toBeCloseTo(100)
+    expect(meter.take(9_100)).toBe(0)
+    expect(meter.take(9_100)).toBeCloseTo(100)
+  })
+
   it('lets waiters pass in order of arrival, each at its time, and nobody overtakes', async () => {
     const clock = testClock()
     const limit = rateLimit({ limit: tokenBucket({ ratePerSecond: 10, burst: 1 }), queued: 3, clock })

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { createContext } from '../../src/core/create-context.ts'
 import type { HoldfastErrorOptions } from '../../src/core/errors.ts'
 import { declined, HoldfastError, refusal } from '../../src/core/errors.ts'
 import { policies } from '../../src/core/policy.ts'
@@ -6,7 +7,7 @@ import { bulkhead } from '../../src/resilience/bulkhead.ts'
 import { circuitBreaker } from '../../src/resilience/circuit-breaker.ts'
 import { retry } from '../../src/resilience/retry.ts'
 import { consecutive } from '../../src/resilience/trip.ts'
-import { testClock } from '../../src/testing/test-clock.ts'
+import { type TestClock, testClock } from '../../src/testing/test-clock.ts'
 
 /** Fails with each of the errors in turn. */
 const failing = (...errors: readonly unknown[]) => {
@@ -54,12 +55,29 @@ test('a definite no is the answer, whatever the attempts before it may have done
   expect(await outcome).toEqual({ ok: false, error: no, effect: 'none' })
 })
 
-test('an abort while a refusal is waited out leaves the effect of an earlier attempt unknown', async () => {
-  const clock = testClock()
-  const caller = new AbortController()
-  const work = failing(lost, neverSent({ retryAfterMs: 1_000 }))
-  const outcome = retry({ attempts: 3, delayMs: 10, elapsedMaxMs: 60_000, clock }).tryRun(work, { signal: caller.signal })
-  await clock.advance(50)
-  caller.abort()
-  expect(await outcome).toMatchObject({ ok: false, error: { code: 'ABORTED' }, effect: 'unknown' })
+describe('an abort while a refusal is waited out', () => {
+  const patient = (clock: TestClock) => retry({ attempts: 3, delayMs: 10, elapsedMaxMs: 60_000, clock })
+  const turnedAway = neverSent({ retryAfterMs: 1_000 })
+
+  test('leaves the effect of an earlier attempt unknown', async () => {
+    const clock = testClock()
+    const caller = new AbortController()
+    const outcome = patient(clock).tryRun(failing(lost, turnedAway), { signal: caller.signal })
+    await clock.advance(50)
+    caller.abort()
+    expect(await outcome).toMatchObject({ ok: false, error: { code: 'ABORTED' }, effect: 'unknown' })
+  })
+
+  test.each([
+    ['unknown', 'of an earlier attempt', [lost, turnedAway]],
+    ['none', 'where there was no attempt', [turnedAway, turnedAway]],
+  ])('says effect %s %s, also to a handler that nobody races', async (effect, _, errors) => {
+    const clock = testClock()
+    const caller = new AbortController()
+    const handler = patient(clock)(failing(...errors))
+    const answer = handler(undefined, createContext({ signal: caller.signal, clock })).catch((error: unknown) => error)
+    await clock.advance(50)
+    caller.abort()
+    expect(await answer).toMatchObject({ code: 'ABORTED', effect, retry: 'never' })
+  })
 })

@@ -117,6 +117,20 @@ describe('retryBudget', () => {
     expect(work.mock.calls.length).toBe(110)
   })
 
+  it('is not spent by waiting out a refusal', async () => {
+    const clock = testClock()
+    const budget = retryBudget({ retriesPerCall: 0, minPerSecond: 1, clock })
+    const again = retry({ attempts: 3, delayMs: 100, random: () => 0, elapsedMaxMs: 60_000, clock, budget })
+    let refusals = 5
+    const call = again.run(() => {
+      if (refusals-- > 0) throw new HoldfastError('BULKHEAD_FULL', 'full', { effect: 'none', retry: 'later' })
+      return 'through'
+    })
+    await clock.advance(900)
+    expect(await call).toBe('through')
+    expect([budget.available, again.stats().overBudget]).toEqual([1, 0])
+  })
+
   it('allows some retries per second however few calls there are, and saves up only so many', async () => {
     const clock = testClock()
     const budget = retryBudget({ retriesPerCall: 1, minPerSecond: 2, savedMax: 5, clock })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createContext, declined, failed, HoldfastError, policies, retry, timeout } from '../../src/index.ts'
+import { createContext, declined, failed, HoldfastError, policies, retry, retryBudget, timeout } from '../../src/index.ts'
 import { testClock } from '../../src/testing/test-clock.ts'
-import { boom, codeOf, deferred, errorOf } from './support.ts'
+import { boom, codeOf, deferred, errorOf, settled } from './support.ts'
 
 const nothing = { attempts: 3, delayMs: 0 }
 
@@ -181,6 +181,31 @@ describe('attempts', () => {
     expect(first).toEqual([first[0], first[0], first[0]])
     expect(second).toEqual([second[0], second[0], second[0]])
     expect(first[0]).not.toBe(second[0])
+  })
+
+  test.each([
+    [1, 'no budget', undefined],
+    [2, 'no budget', undefined],
+    [1, 'a budget', retryBudget()],
+    [2, 'a budget', retryBudget()],
+  ])('hear their caller for as long as what they hold goes on (attempt %i, %s)', async (last, _, budget) => {
+    const caller = new AbortController()
+    const { promise: body, resolve: bodyEnds } = deferred()
+    let signal: AbortSignal | undefined
+    const head = await retry({ attempts: 2, delayMs: 0, ...(budget && { budget }) }).run(
+      (ctx) => {
+        if (ctx.attempt < last) throw new Error('down')
+        signal = ctx.signal
+        ctx.hold(body)
+        return 'head'
+      },
+      { signal: caller.signal },
+    )
+    await settled()
+    expect([head, signal?.aborted]).toEqual(['head', false])
+    caller.abort()
+    expect(signal?.aborted).toBe(true)
+    bodyEnds(1)
   })
 
   test('that were abandoned by a timeout read the same key however late', async () => {

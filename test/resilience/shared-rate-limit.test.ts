@@ -1,7 +1,9 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { memoryStorage } from '../../src/adapters/memory/index.ts'
+import type { Clock } from '../../src/core/clock.ts'
 import { createContext } from '../../src/core/create-context.ts'
 import { type RateLimitOptions, type RateLimitStats, rateLimit, slidingWindow, tokenBucket } from '../../src/index.ts'
+import type { KeyValue } from '../../src/ports/key-value.ts'
 import { calm, type Weather, type World, world } from './shared-rate.ts'
 import { codeOf, errorOf, settled, thrownBy } from './support.ts'
 
@@ -31,6 +33,47 @@ describe('a shared rateLimit', () => {
     expect(await count([two, one], 12)).toBe(2)
     expect(await count([other], 12)).toBe(5)
     expect((await at.store.list()).map(({ key }) => key)).toEqual(['another', 'holdfast/clock', 'holdfast/rate/partner'])
+  })
+
+  it('is one limit also where a process stands still while another comes between', async () => {
+    const at = await world()
+    let stoodStillMs = 0
+    const clock: Clock = { ...at.clock, nowMs: () => at.clock.nowMs() + stoodStillMs, setTimer: at.clock.setTimer.bind(at.clock) }
+    const stalling: KeyValue = {
+      ...at.through(calm()),
+      put: (key, value, options) => {
+        stoodStillMs += 500
+        return at.store.put(key, value, options)
+      },
+    }
+    const window = { limit: slidingWindow({ calls: 3, windowMs: 60_000 }), block: 1 }
+    const [quick, slow] = [made(at, window), made(at, { ...window, store: stalling, clock })]
+    expect(await count([quick], 2)).toBe(2)
+    // What it takes in the end is too late to be used, and nobody else has it.
+    expect(await passes(slow)).toBe(false)
+    expect(await count([quick, slow], 6)).toBe(0)
+    expect(slow.stats().store).toMatchObject({ failed: 0, failing: false })
+  })
+
+  it('gives the store up where others come between for longer than storeTimeoutMs', async () => {
+    const at = await world()
+    const crowded: KeyValue = {
+      ...at.through(calm()),
+      // It does not heed signals either.
+      put: async (key, value, { signal: _, ...options } = {}) => {
+        await new Promise<void>((resolve) => void at.clock.setTimer(resolve, 30))
+        await at.store.put(key, JSON.stringify({ ...JSON.parse(value), tokens: 5 }))
+        return at.store.put(key, value, options)
+      },
+    }
+    const limit = made(at, { store: crowded, whenStoreFails: 'refuse' })
+    const call = limit.tryRun(() => 1)
+    await at.clock.advance(1_000)
+    expect(codeOf(await call)).toBe('RATE_LIMITED')
+    expect(limit.stats().store).toMatchObject({ failed: 1, failing: true })
+    const { revision } = (await at.store.get('holdfast/rate/partner')) ?? {}
+    await at.clock.advance(1_000)
+    expect((await at.store.get('holdfast/rate/partner'))?.revision).toBe(revision)
   })
 
   it('keeps what it says in the store, until that says nothing any more', async () => {
@@ -187,6 +230,16 @@ describe('while the store fails, a shared rateLimit', () => {
     await at.clock.advance(800)
     expect(await count([limit], 20)).toBe(5)
     expect(heard).toEqual(['partner failed: STORAGE_UNAVAILABLE', 'partner back'])
+  })
+
+  it('goes on counting alone where it fails again, and does not begin anew', async () => {
+    const { at, limit, fail } = await broken({ limit: slidingWindow({ calls: 2, windowMs: 60_000 }) })
+    fail()
+    for (const passed of [2, 0, 0]) {
+      expect(await count([limit], 5)).toBe(passed)
+      await at.clock.advance(1_500)
+    }
+    expect(limit.stats().store).toMatchObject({ asked: 3, failed: 3 })
   })
 
   it('asks it once a second', async () => {

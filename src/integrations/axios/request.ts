@@ -1,4 +1,5 @@
 import type { Context } from '../../core/context.ts'
+import { bytesOf } from '../http-shared/body-bytes.ts'
 import { methodRules, type Sent } from '../http-shared/sent.ts'
 import type { AxiosConfigSlice, ResilientRequestConfig } from './slice.ts'
 
@@ -10,13 +11,13 @@ export interface Call extends Sent {
   with(added: Readonly<Record<string, string>>, signal: AbortSignal): AxiosConfigSlice
 }
 
-export function readCall(config: AxiosConfigSlice & ResilientRequestConfig): Call {
+export function readCall(config: AxiosConfigSlice & ResilientRequestConfig, replayMaxBytes: number): Call {
   // The token reaches each attempt as part of its signal.
   const { context, keys, cancelToken, ...plain } = config
   const host = hostOf(plain)
   return {
     ...methodRules((plain.method ?? 'get').toUpperCase()),
-    replayable: !isStream(plain.data),
+    replayable: sizeOf(plain.data) <= replayMaxBytes,
     hasHeader: (name) => headerOf(plain.headers, name) !== undefined,
     keys: host === undefined ? { ...keys } : { host, ...keys },
     context,
@@ -47,8 +48,8 @@ function hostOf({ url, baseURL }: AxiosConfigSlice): string | undefined {
   }
 }
 
-/** What can be read but once: a stream of Node's or of the web, and forms and iterables that may hold one. */
-function isStream(data: unknown): boolean {
-  if (typeof data !== 'object' || data === null) return false
-  return !(data instanceof ArrayBuffer || ArrayBuffer.isView(data) || data instanceof URLSearchParams || data instanceof Blob)
+/** A form of axios's may hold a stream, so that none is sent twice. */
+function sizeOf(data: unknown): number {
+  if (data instanceof FormData) return Number.POSITIVE_INFINITY
+  return typeof data === 'object' ? bytesOf(data) : bytesOf(String(data ?? ''))
 }

@@ -5,6 +5,7 @@ import { checkOptions, invalidOption } from '../../core/options.ts'
 import { partsOf } from '../../core/policy-inside.ts'
 import { clock, flag, whole } from '../../core/rules.ts'
 import { Attempts, type Exchange } from '../http-shared/attempts.ts'
+import { REPLAY_MAX_BYTES } from '../http-shared/body-bytes.ts'
 import { OuterController } from './outer-controller.ts'
 import { type Listener, Reply } from './reply.ts'
 import { type Call, readCall } from './request.ts'
@@ -19,7 +20,7 @@ export interface ResilientInterceptorOptions {
   readonly clock?: Clock
 }
 
-const rules = { propagate: flag(true), replayMaxBytes: whole({ default: 1_048_576 }), clock }
+const rules = { propagate: flag(true), replayMaxBytes: whole({ default: REPLAY_MAX_BYTES }), clock }
 
 /**
  * An interceptor for undici's `dispatcher.compose()`: a 5xx, a 429 and a network error count as failures, a 4xx does not.

@@ -101,6 +101,20 @@ describe('a request is sent', () => {
     expect(seen.map(({ body }) => body)).toEqual(Array(times).fill('x'))
   })
 
+  test.each<[string, unknown, number]>([
+    ['text within the bound', 'abcd', 3],
+    ['text above the bound', 'abcde', 1],
+    ['text whose bytes are above the bound', 'äöü', 1],
+    ['bytes above the bound', Buffer.from('abcde'), 1],
+    ['a blob above the bound', new Blob(['abcde']), 1],
+    ['a form', new FormData(), 1],
+  ])('with a body of %s as often as it may be', async (_, data, times) => {
+    const { url, seen } = await busy()
+    const bounded = under(retry({ attempts: 3, delayMs: 0 }), { replayMaxBytes: 4 })
+    await expect(bounded({ url, method: 'put', data })).rejects.toMatchObject({ response: { status: 503 } })
+    expect(seen).toHaveLength(times)
+  })
+
   test('with the headers of its context, those of the caller first, and the caller’s own stay as they were', async () => {
     const { url, seen } = await script(status(200))
     const clock = testClock()

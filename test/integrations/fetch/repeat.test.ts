@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { circuitBreaker, consecutive, createContext, policies, retry, timeout } from '../../../src/index.ts'
+import { circuitBreaker, consecutive, createContext, policies, policy, retry, timeout } from '../../../src/index.ts'
 import { resilientFetch } from '../../../src/integrations/fetch/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { moment, script, status } from '../http.ts'
@@ -68,6 +68,8 @@ describe('POST and PATCH', () => {
 describe('a body', () => {
   const form = new FormData()
   form.set('a', '1')
+  const longForm = new FormData()
+  longForm.set('a', new Blob(['bcde']))
   test.each<[string, NonNullable<RequestInit['body']>, string]>([
     ['text', 'a=1', 'a=1'],
     ['bytes', new TextEncoder().encode('a=1'), 'a=1'],
@@ -79,6 +81,31 @@ describe('a body', () => {
     const { url, seen } = await busy()
     await thrice(url, { method: 'PUT', body })
     expect(seen.map(({ body }) => body.includes(sent))).toEqual([true, true, true])
+  })
+
+  test.each<[string, NonNullable<RequestInit['body']>, number]>([
+    ['text', 'abcd', 3],
+    ['text above the bound', 'abcde', 1],
+    ['text whose bytes are above the bound', 'äöü', 1],
+    ['bytes above the bound', new TextEncoder().encode('abcde'), 1],
+    ['parameters', new URLSearchParams({ a: 'bc' }), 3],
+    ['parameters above the bound', new URLSearchParams({ a: 'ä' }), 1],
+    ['a Blob above the bound', new Blob(['abcde']), 1],
+    ['a form', form, 3],
+    ['a form above the bound', longForm, 1],
+  ])('of %s is replayed within the bound only', async (_, body, times) => {
+    const { url, seen } = await busy()
+    const bounded = resilientFetch(retry({ attempts: 3, delayMs: 0 }), { replayMaxBytes: 4 })
+    const response = await bounded(url, { method: 'PUT', body, headers: { 'idempotency-key': 'k' } })
+    expect([response.status, seen.length]).toEqual([503, times])
+  })
+
+  test('of a mebibyte is replayed, a larger one is not', async () => {
+    const { url, seen } = await busy()
+    await thrice(url, { method: 'PUT', body: 'x'.repeat(1_048_576) })
+    expect(seen).toHaveLength(3)
+    await thrice(url, { method: 'PUT', body: 'x'.repeat(1_048_577) })
+    expect(seen).toHaveLength(4)
   })
 
   test('that is a stream is sent once, also with a key and an idempotent method', async () => {
@@ -106,6 +133,31 @@ test('a Request without a body is sent again', async () => {
   const { url, seen } = await busy()
   await thrice(new Request(url, { headers: { 'x-mine': '1' } }))
   expect(seen.map(({ headers }) => headers['x-mine'])).toEqual(['1', '1', '1'])
+})
+
+describe('options that are no plain object', () => {
+  test('of a Request count, as with fetch: its method, its headers, its body, sent once', async () => {
+    const { url, seen } = await busy()
+    const former = new Request('http://elsewhere.example/', { method: 'PUT', headers: { 'x-mine': '1' }, body: 'x' })
+    expect((await thrice(url, former)).status).toBe(503)
+    expect(seen.map(({ method, headers, body }) => [method, headers['x-mine'], body])).toEqual([['PUT', '1', 'x']])
+  })
+
+  test('may be inherited', async () => {
+    const { url, seen } = await script(status(200))
+    await thrice(url, Object.create({ method: 'DELETE' }))
+    expect(seen.map(({ method }) => method)).toEqual(['DELETE'])
+  })
+
+  test('are none where they are null, and refused by fetch where they are no object', async () => {
+    const { url, seen } = await script(status(200))
+    expect((await thrice(url, null as never)).status).toBe(200)
+    for (const init of [5, 'x', true]) {
+      const expected = await fetch(url, init as never).catch(String)
+      await expect(thrice(url, init as never).catch(String)).resolves.toBe(expected)
+    }
+    expect(seen).toHaveLength(1)
+  })
 })
 
 test('a Request that was used up is refused by fetch', async () => {
@@ -137,6 +189,18 @@ test('a response that comes after the caller was answered is cancelled', async (
   const answer = expect(guarded('http://127.0.0.1:9/')).rejects.toMatchObject({ code: 'TIMEOUT' })
   await clock.advance(1)
   await answer
+  late.come(new Response(new ReadableStream({ cancel: () => cancelled.come() })))
+  await cancelled.at
+})
+
+test('so is one that comes after a policy has answered by itself, which aborts nothing', async () => {
+  const cancelled = moment()
+  const late = moment<Response>()
+  const hasty = policy('hasty', (next) => (input, ctx) => {
+    void next(input, ctx).catch(() => {})
+    return Promise.reject(new Error('no patience'))
+  })
+  await expect(resilientFetch(hasty, { fetch: () => late.at })('http://127.0.0.1:9/')).rejects.toThrow('no patience')
   late.come(new Response(new ReadableStream({ cancel: () => cancelled.come() })))
   await cancelled.at
 })

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { bulkhead, circuitBreaker, consecutive, policies, retry, timeout } from '../../../src/index.ts'
+import { bulkhead, circuitBreaker, consecutive, hedge, policies, retry, timeout } from '../../../src/index.ts'
 import { guardPool } from '../../../src/integrations/pg/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { turn } from '../http.ts'
@@ -50,6 +50,25 @@ describe('connect', () => {
     done?.()
     await turn()
     expect([one.running, pool.idleCount]).toEqual([0, 1])
+  })
+
+  test('that is hedged keeps one client, also where both come in the same turn', async () => {
+    const clock = testClock()
+    const pool = new Pool(2)
+    const taken = [await pool.connect(), await pool.connect()]
+    const one = bulkhead({ concurrent: 1 })
+    const call = guardPool(pool, policies(one, hedge({ delayMs: 10, clock }))).connect()
+    await turn()
+    await clock.advance(10)
+    await turn()
+    expect(pool.waitingCount).toBe(2)
+    for (const client of taken) client.release()
+    const client = await call
+    await turn()
+    expect([pool.idleCount, one.running]).toEqual([1, 1])
+    client.release()
+    await turn()
+    expect([pool.idleCount, one.running]).toEqual([2, 0])
   })
 
   test('that times out has effect none, and the client that comes too late is released', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createContext, policies, type RunOptions } from '../../../src/index.ts'
+import { type Context, createContext, policies, type RunOptions } from '../../../src/index.ts'
 import { testClock } from '../../../src/testing/test-clock.ts'
 import { countedSignal, settled, waitersOn } from '../support.ts'
 import { everyPolicy } from './every-policy.ts'
@@ -64,6 +64,27 @@ describe('hazard M: 10^5 calls leave at most one listener on a long-lived signal
     expect(await flood(stack, AT_ONCE, options)).toEqual({ most: 1, left: 0 })
     expect(waitersOn(context as never)).toBe(0)
   })
+
+  test.each([...stacks, ['circuitBreaker', 'bulkhead'], ['bulkhead', 'rateLimit, bucket', 'circuitBreaker'], ['bulkhead', 'timeout']])(
+    'of handlers that are called in one context, through %s',
+    async (...stack) => {
+      const clock = testClock()
+      const { each, leaks } = everyPolicy(clock)
+      const { signal, listeners } = countedSignal()
+      const context = createContext({ signal, keys: { key: 'k' }, clock })
+      const handler = policies(...stack.map((name) => each[name] as never))(async (n: number, ctx: Context) => {
+        void ctx.signal
+        if (n % 7 === 0) throw new Error('boom')
+      })
+      const calls = Array.from({ length: 500 }, (_, n) => handler(n, context).catch(() => {}))
+      await clock.advance(1_000)
+      await Promise.all(calls)
+      await settled()
+      // Where nobody made a context of its own, the handler has read the signal of the one that all share, which keeps it.
+      expect(listeners()).toBeLessThanOrEqual(1)
+      expect([waitersOn(context), leaks(), clock.pending]).toEqual([0, {}, 0])
+    },
+  )
 
   test('of a call whose caller gave up while its work goes on, when that has ended', async () => {
     const clock = testClock()
