@@ -93,12 +93,12 @@ export class Connection {
   }
 
   /** libsql ends the process for a boolean and rounds large integers silently, so no such value reaches a driver. */
-  #bound(values: Value[]): Value[] {
+  #bound(values: Value[]): never[] {
     for (const value of values) {
       if (value === null || typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) continue
       throw unavailable(this.place, `${show(value)} cannot be bound`, { retry: 'never' })
     }
-    return values
+    return values as never[]
   }
 
   #guard<T>(work: () => T): T {

@@ -1,8 +1,11 @@
-/** What is used of a prepared statement of libsql, better-sqlite3 or node:sqlite. */
+/**
+ * What is used of a prepared statement of libsql, better-sqlite3 or node:sqlite. It is given texts, finite numbers and null; `never` because the
+ * packages' own types take no such list before TypeScript 6.
+ */
 export interface SqliteStatement {
-  run(...values: (string | number | null)[]): unknown
-  get(...values: (string | number | null)[]): unknown
-  all(...values: (string | number | null)[]): unknown[]
+  run(...values: never[]): unknown
+  get(...values: never[]): unknown
+  all(...values: never[]): unknown[]
 }
 
 /** What is used of a database handle of libsql, better-sqlite3 or node:sqlite (`DatabaseSync`). */

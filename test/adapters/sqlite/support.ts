@@ -9,7 +9,10 @@ import { loadDriver } from '../../support/services.ts'
 export type Driver = 'libsql' | 'better-sqlite3' | 'node:sqlite'
 export const drivers: readonly Driver[] = ['libsql', 'better-sqlite3', 'node:sqlite']
 
+type Values = (string | number | null)[]
+
 export interface Handle extends SqliteHandle {
+  prepare(sql: string): { run(...values: Values): unknown; get(...values: Values): unknown; all(...values: Values): unknown[] }
   close(): unknown
 }
 

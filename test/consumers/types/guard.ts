@@ -8,6 +8,7 @@ import * as resilience from 'holdfast/resilience'
 import { saga } from 'holdfast/saga'
 import * as sqlite from 'holdfast/sqlite'
 import * as testing from 'holdfast/testing'
+import Database from 'libsql'
 
 const guard: Policy = policies(
   retry({ attempts: 3 }),
@@ -26,3 +27,6 @@ export async function answer(): Promise<number> {
 
 export const guardedFetch: typeof fetch = resilientFetch(guard)
 export const areas = [express, memory, messaging, resilience, saga, sqlite, testing]
+
+// The handles of a driver are taken as its own types have them.
+export const stored = [sqlite.sqliteStorage(new Database(':memory:')), sqlite.sqliteTransactions(new Database(':memory:'))]
