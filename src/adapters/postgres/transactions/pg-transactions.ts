@@ -6,7 +6,7 @@ import type { Transactions } from '../../../ports/transactions.ts'
 import { checkOut } from '../client/check-out.ts'
 import { isPgPool } from '../client/detect.ts'
 import type { PgPool, PgPoolClient } from '../client/pg-client.ts'
-import { isFatal, statementError } from '../errors.ts'
+import { isFatal, notCommitted, statementError } from '../errors.ts'
 
 const ISOLATIONS = ['read committed', 'repeatable read', 'serializable'] as const
 
@@ -111,8 +111,7 @@ async function commit<T>(client: PgPoolClient, value: T): Promise<Ended<T>> {
   try {
     const { command } = (await client.query('commit')) as { readonly command?: unknown }
     if (command === 'COMMIT') return { value, broken: false }
-    const told = new HoldfastError('FAILED', 'a statement of the transaction had failed, so that COMMIT rolled it back', { effect: 'none' })
-    return { error: { thrown: told }, broken: false }
+    return { error: { thrown: notCommitted(command) }, broken: false }
   } catch (error) {
     return { error: { thrown: statementError(error, '') }, broken: isFatal(error) }
   }
