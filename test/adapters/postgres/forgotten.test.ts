@@ -3,6 +3,7 @@ import type { Sql } from 'postgres'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { postgresJsTransactions } from '../../../src/adapters/postgres/index.ts'
 import { statement } from '../../../src/adapters/postgres/statement.ts'
+import { asOpenTransaction } from '../../../src/adapters/postgres/transactions/open-transaction.ts'
 import { describeWith } from '../../support/services.ts'
 import { clientFor, drivers, ownSchema, type Pooled, poolOf } from './support.ts'
 
@@ -59,6 +60,16 @@ describeWith('postgres', 'statements that were prepared and are forgotten', () =
     const db = postgresJsTransactions(sql)
     for (const line of ['1', '2', '3']) {
       await db.run((tx) => tx.unsafe(`insert into "${schema}".book values ('${line}')`))
+      await client.query(discard, [], reads)
+    }
+    expect(await lines()).toEqual(['1', '2', '3'])
+  })
+
+  test('cost what is joined to an `sql.begin` of the user’s nothing', async () => {
+    const { pooled, client } = one('postgres.js')
+    const sql = pooled.pool as Sql
+    for (const line of ['1', '2', '3']) {
+      await sql.begin(async (tx) => void (await (await asOpenTransaction(tx, '')).query(write.text, [line])))
       await client.query(discard, [], reads)
     }
     expect(await lines()).toEqual(['1', '2', '3'])

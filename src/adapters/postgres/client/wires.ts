@@ -33,6 +33,7 @@ export class Watched {
   #wire: Wire | undefined
   #reserved: unknown
   #failed = false
+  #commit: Promise<CommitWatch> | undefined
 
   constructor(unsafe: Unsafe) {
     // An empty statement, sent along with the first one: whoever executes it is told its connection.
@@ -60,7 +61,12 @@ export class Watched {
    * has handed out another one, or somebody has discarded all), its failure aborts the transaction, and the driver sends another, is answered
    * ROLLBACK, and calls that committed. So it is sent unprepared, and its answer is looked at.
    */
-  async watchCommit(): Promise<CommitWatch> {
+  watchCommit(): Promise<CommitWatch> {
+    this.#commit ??= this.#watchCommit()
+    return this.#commit
+  }
+
+  async #watchCommit(): Promise<CommitWatch> {
     await this.known
     const wire = this.#wire
     const execute = wire?.execute
