@@ -1,6 +1,6 @@
 // A way to the server that can break at a moment of the test's choosing.
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { HOST } from './support.ts'
+import { HOST, PORT } from './support.ts'
 
 export interface Proxy {
   readonly port: number
@@ -21,7 +21,7 @@ export async function proxyToServer(): Promise<Proxy> {
       client.destroy()
       return
     }
-    const upstream = connect(5432, HOST)
+    const upstream = connect(PORT, HOST)
     const pair = [client, upstream] as const
     pairs.add(pair)
     const drop = (): void => {
