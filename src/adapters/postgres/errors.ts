@@ -143,6 +143,12 @@ export const closedBefore = (): HoldfastError =>
     details: { reason: 'the connection was lost' },
   })
 
+/** Committed on the primary; whether the standby has it is not known. */
+export const standbyWaitCancelled = (): HoldfastError => {
+  const reason = 'the wait for a synchronous standby was cancelled, so that the primary alone may have what was written'
+  return new HoldfastError('STORAGE_UNAVAILABLE', `PostgreSQL: ${reason}`, { effect: 'unknown', retry: 'later', details: { reason } })
+}
+
 /** `answer`: what COMMIT was answered, as far as it is known. */
 export const notCommitted = (answer: unknown): HoldfastError =>
   answer === 'ROLLBACK'

@@ -1,17 +1,19 @@
 import type { Clock } from '../../../core/clock.ts'
+import { HoldfastError } from '../../../core/errors.ts'
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
-import { isFatal, statementError, stateOf, wantsPreparing } from '../errors.ts'
+import { isFatal, standbyWaitCancelled, statementError, stateOf, wantsPreparing } from '../errors.ts'
 import { checkOut } from './check-out.ts'
 import type { CallOptions, PgClient, PgClientOptions, PgConnection, PgStatement } from './client.ts'
 import { certainlyNone, leaving } from './leaving.ts'
 import { isSurprising, Preparing } from './preparing.ts'
+import { StandbyWait } from './standby-wait.ts'
 
 /** What is used of a client of `pg` that was checked out. */
 export interface PgPoolClient {
   query(config: unknown): Promise<unknown>
   release(destroy?: boolean): void
-  on(event: 'error', listener: (error: unknown) => void): unknown
-  removeListener(event: 'error', listener: (error: unknown) => void): unknown
+  on(event: 'error' | 'notice', listener: (told: unknown) => void): unknown
+  removeListener(event: 'error' | 'notice', listener: (told: unknown) => void): unknown
   /** Since pg 8.17: `'I'`, `'T'` or `'E'`. */
   getTransactionStatus?(): unknown
 }
@@ -79,6 +81,7 @@ class Connection implements PgConnection {
   readonly #client: PgPoolClient
   readonly #preparing: Preparing
   readonly #how: string
+  readonly #standbyWait: StandbyWait
   #broken = false
   #isReleased = false
   // Without a listener of the holder's, a connection that is lost while it is checked out would end the process.
@@ -90,6 +93,7 @@ class Connection implements PgConnection {
     this.#client = client
     this.#preparing = preparing
     this.#how = how
+    this.#standbyWait = new StandbyWait(client)
     client.on('error', this.#lost)
   }
 
@@ -107,8 +111,11 @@ class Connection implements PgConnection {
 
   async #send(config: unknown): Promise<unknown> {
     try {
-      return await this.#client.query(config)
+      const result = await this.#client.query(config)
+      if (this.#standbyWait.takeCancelled()) throw standbyWaitCancelled()
+      return result
     } catch (error) {
+      if (error instanceof HoldfastError) throw error
       if (isFatal(error)) this.#broken = true
       const ours = statementError(error, this.#how)
       this.#preparing.heed(stateOf(ours))
@@ -126,6 +133,7 @@ class Connection implements PgConnection {
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
+    this.#standbyWait.stop()
     const status = this.#client.getTransactionStatus?.()
     const destroy = this.#broken || status === 'T' || status === 'E'
     // A client that is thrown away may still report that its socket was reset.
