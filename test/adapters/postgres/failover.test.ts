@@ -172,7 +172,8 @@ describeWith('postgres-binaries', 'a failover', () => {
     proxy.pointTo(standby)
     proxy.mend()
     const mended = received.length
-    await until('both go on', wrote(20, mended))
+    // Longer than the deadline of an append.
+    await until('both go on', wrote(20, mended), 20_000)
     goes = false
     await writing
     expect(received.filter(({ verdict }) => verdict.result !== 'ok').map(({ verdict }) => told(verdict))).toEqual([])

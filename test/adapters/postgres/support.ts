@@ -89,10 +89,10 @@ export function clientFor(pooled: Pooled, options: Partial<PgClientOptions> = {}
 }
 
 /** Resolves once the condition holds; rejects after some seconds. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const endMs = Date.now() + 10_000
+export async function until(what: string, holds: () => Promise<boolean> | boolean, maxMs = 10_000): Promise<void> {
+  const endMs = Date.now() + maxMs
   while (!(await holds())) {
-    if (Date.now() > endMs) throw new Error(`${what}: not within 10 s`)
+    if (Date.now() > endMs) throw new Error(`${what}: not within ${maxMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
