@@ -69,7 +69,14 @@ describeWith('postgres', 'statements that were prepared and are forgotten', () =
     const { pooled, client } = one('postgres.js')
     const sql = pooled.pool as Sql
     for (const line of ['1', '2', '3']) {
-      await sql.begin(async (tx) => void (await (await asOpenTransaction(tx, '')).query(write.text, [line])))
+      await sql.begin(async (tx) => {
+        await (await asOpenTransaction(tx, '')).query(write.text, [line])
+        // Of a name that no connection has prepared before.
+        const inner = tx.savepoint(`of_${line}`, async () => {
+          throw new Error('back to the savepoint')
+        })
+        await expect(inner).rejects.toThrow('back to the savepoint')
+      })
       await client.query(discard, [], reads)
     }
     expect(await lines()).toEqual(['1', '2', '3'])

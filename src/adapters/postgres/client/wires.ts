@@ -14,6 +14,9 @@ interface WireQuery extends PromiseLike<unknown> {
   options?: object
 }
 
+/** How the driver ends a transaction; `rollback to` ends none. */
+const ENDS = /^(commit|rollback)$|^prepare transaction /
+
 /** What became of the driver's COMMIT. */
 export interface CommitWatch {
   /** To be called when the driver says that it has committed. Throws where it has not. */
@@ -72,10 +75,10 @@ export class Watched {
     const execute = wire?.execute
     let answer: unknown
     const watching = (query: WireQuery): unknown => {
-      const word = Array.isArray(query.strings) ? /^(commit|rollback|prepare transaction)\b/.exec(String(query.strings[0]))?.[1] : undefined
-      if (word === undefined) return execute?.(query)
+      const text = Array.isArray(query.strings) ? String(query.strings[0]) : ''
+      if (!ENDS.test(text)) return execute?.(query)
       stop()
-      if (word === 'rollback') return execute?.(query)
+      if (text === 'rollback') return execute?.(query)
       query.options = { ...query.options, prepare: false }
       const sent = execute?.(query)
       query.then(
