@@ -70,7 +70,7 @@ async function withServer(major, work) {
   try {
     execFileSync(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C', '--no-sync'], options)
     const port = await freePort()
-    const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off', log_min_messages: 'fatal' }
+    const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off', log_min_messages: 'panic' }
     const server = spawn(
       join(bin, 'postgres'),
       ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
