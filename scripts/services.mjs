@@ -1,7 +1,7 @@
 // Engines for the tests, on loopback.
 // node scripts/services.mjs status          which of them answer
 // node scripts/services.mjs up [name …]     starts those that do not answer, installing Debian's package where it is missing
-// What runs already is left alone. Elsewhere than on Debian use compose.yaml.
+// What runs already is left alone. Elsewhere than on Debian use compose.yaml. What has no port is only installed: its tests start one of their own.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -61,6 +61,14 @@ const engines = {
       daemon('/usr/sbin/nats-server', '--', '-a', '127.0.0.1', '-p', '4222', '-js', '-sd', '/var/lib/nats-server'),
     ],
   },
+  pgbouncer: { package: 'pgbouncer', binary: '/usr/sbin/pgbouncer' },
+}
+
+const hasPort = (name) => engines[name].port !== undefined
+const isReady = (name) => (hasPort(name) ? answers(engines[name].port) : existsSync(engines[name].binary))
+const found = (name, open) => {
+  if (!hasPort(name)) return `${name}: ${open ? 'is' : 'is not'} installed`
+  return `${name}: ${open ? 'answers' : 'nothing answers'} on 127.0.0.1:${engines[name].port}`
 }
 
 /** As root, through sudo otherwise; never asks for a password. */
@@ -119,11 +127,11 @@ async function startOne(name, installed) {
 }
 
 async function up(names) {
-  const running = await Promise.all(names.map((name) => answers(engines[name].port)))
-  for (const name of names.filter((_, index) => running[index])) console.log(`${name}: already answers on 127.0.0.1:${engines[name].port}`)
-  const wanted = names.filter((_, index) => !running[index])
+  const ready = await Promise.all(names.map(isReady))
+  for (const name of names.filter((_, index) => ready[index])) console.log(`${found(name, true)} already`)
+  const wanted = names.filter((_, index) => !ready[index])
   const installed = install(wanted)
-  for (const name of wanted) {
+  for (const name of wanted.filter(hasPort)) {
     try {
       await startOne(name, installed.includes(name))
     } catch (error) {
@@ -134,9 +142,9 @@ async function up(names) {
 }
 
 async function status() {
-  for (const [name, { port }] of Object.entries(engines)) {
-    const open = await answers(port)
-    console.log(`${name}: ${open ? 'answers' : 'nothing answers'} on 127.0.0.1:${port}`)
+  for (const name of Object.keys(engines)) {
+    const open = await isReady(name)
+    console.log(found(name, open))
     if (!open) process.exitCode = 1
   }
 }

@@ -1,22 +1,45 @@
 // Asks once, before the first test, which engines answer and which drivers are installed (vitest's globalSetup).
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { TestProject } from 'vitest/node'
 
-const ports = { postgres: 5432, mariadb: 3306, redis: 6379, rabbitmq: 5672, mosquitto: 1883, nats: 4222 } as const
+/** PGPORT: another server than the usual one. */
+const ports = {
+  postgres: Number(process.env.PGPORT ?? 5432),
+  mariadb: 3306,
+  redis: 6379,
+  rabbitmq: 5672,
+  mosquitto: 1883,
+  nats: 4222,
+} as const
+/** Programs of which a test starts one of its own. */
+const programs = { pgbouncer: () => pgbouncer, 'postgres-binaries': () => join(postgresBinaries(), 'initdb') } as const
 const drivers = ['libsql', 'better-sqlite3', 'node:sqlite', 'undici 8'] as const
 
 export type Driver = (typeof drivers)[number]
-export type Need = keyof typeof ports | Driver | 'prisma'
+export type Need = keyof typeof ports | keyof typeof programs | Driver | 'prisma'
 
 /** undici is a dependency of the tests as well, in the version that Node 20 runs. */
 export const packageOf = (driver: Driver): string => (driver === 'undici 8' ? 'undici' : driver)
 
 /** Prisma's client, where `node scripts/prisma.mjs` has made one. */
 export const prismaClient = new URL('../../.tmp/prisma/generated/client.ts', import.meta.url)
+
+export const pgbouncer = '/usr/sbin/pgbouncer'
+
+/** Of the newest version that Debian's package has installed. */
+export function postgresBinaries(): string {
+  const home = '/usr/lib/postgresql'
+  const newest = existsSync(home)
+    ? readdirSync(home)
+        .sort((a, b) => Number(a) - Number(b))
+        .at(-1)
+    : undefined
+  return join(home, newest ?? '', 'bin')
+}
 
 export interface Availability {
   readonly ready: boolean
@@ -68,6 +91,11 @@ function find(driver: Driver): Availability {
   return { ready: false, reason: 'not installed (npm install --prefix test/drivers, then HOLDFAST_DRIVERS=test/drivers)', excused: false }
 }
 
+function findProgram(path: string): Availability {
+  const ready = existsSync(path)
+  return { ready, reason: ready ? '' : `there is no ${path} (Debian: node scripts/services.mjs up)`, excused: false }
+}
+
 const findPrisma = (): Availability => ({
   ready: existsSync(prismaClient),
   reason: existsSync(prismaClient) ? '' : 'not installed (node scripts/prisma.mjs)',
@@ -76,6 +104,10 @@ const findPrisma = (): Availability => ({
 
 export default async function setup(project: TestProject): Promise<void> {
   const services = Object.entries(ports).map(async ([name, port]) => [name, await reach(port)] as const)
-  const found = [...(await Promise.all(services)), ...drivers.map((driver) => [driver, find(driver)] as const)]
+  const reached = await Promise.all(services)
+  // A pooler is of no use without the server behind it.
+  const [, server] = reached.find(([name, { ready }]) => name === 'postgres' && !ready) ?? []
+  const own = Object.entries(programs).map(([name, path]) => [name, (name === 'pgbouncer' && server) || findProgram(path())] as const)
+  const found = [...reached, ...own, ...drivers.map((driver) => [driver, find(driver)] as const)]
   project.provide('availability', Object.fromEntries([...found, ['prisma', findPrisma()]]) as Record<Need, Availability>)
 }

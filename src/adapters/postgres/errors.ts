@@ -25,6 +25,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
   '57P03': 'it is starting up or shutting down',
   '42501': 'the role lacks a privilege',
   '3D000': 'there is no such database',
+  '26000': 'a prepared statement was gone (behind a pooler in transaction mode: preparedStatements: false)',
+  '42P05': 'a prepared statement was there already (behind a pooler in transaction mode: preparedStatements: false)',
 }
 
 interface Details {
@@ -140,6 +142,25 @@ export const closedBefore = (): HoldfastError =>
     retry: 'later',
     details: { reason: 'the connection was lost' },
   })
+
+/** Committed on the primary; whether the standby has it is not known. */
+export const standbyWaitCancelled = (): HoldfastError => {
+  const reason = 'the wait for a synchronous standby was cancelled, so that the primary alone may have what was written'
+  return new HoldfastError('STORAGE_UNAVAILABLE', `PostgreSQL: ${reason}`, { effect: 'unknown', retry: 'later', details: { reason } })
+}
+
+/** `answer`: what COMMIT was answered, as far as it is known. */
+export const notCommitted = (answer: unknown): HoldfastError =>
+  answer === 'ROLLBACK'
+    ? new HoldfastError('FAILED', 'a statement of the transaction had failed, so that COMMIT rolled it back', { effect: 'none' })
+    : new HoldfastError(
+        'STORAGE_UNAVAILABLE',
+        'PostgreSQL: what COMMIT was answered is not known (is it a postgres.js of another version?)',
+        {
+          effect: 'unknown',
+          retry: 'later',
+        },
+      )
 
 /** The SQLSTATE that an error of this file carries. */
 export function stateOf(error: unknown): string | undefined {

@@ -20,7 +20,8 @@ import { PgSession } from './session.ts'
 import { healthOf, type PostgresStats, statsOf } from './stats.ts'
 
 export interface PostgresStorageOptions extends PlaceOptions {
-  /** Whether statements are prepared once per connection; default true. False behind a pooler in transaction mode (PgBouncer before 1.21). */
+  /** Whether statements are prepared once per connection; default true. False behind a pooler in transaction mode (PgBouncer before 1.21); make an
+   * `sql` of postgres.js with `prepare: false` there, or transactions of your own are lost. */
   readonly preparedStatements?: boolean
   /** How hints are pushed, not through a pooler: a function that makes a `Client` of pg, an `sql` of postgres.js, or a `Pool` of pg, of which
    * one connection is kept. Default: polling. */
@@ -88,7 +89,7 @@ export interface PostgresStorage extends Storage {
  * batches, reads and leases pass each other. Give a pool of pg an `error` listener, as always, or an idle connection that is lost ends the process.
  * @param options
  * - `schema`: where the tables are, default `holdfast`. `prefix`: before their names, default none.
- * - `preparedStatements`: default true; false behind a pooler in transaction mode.
+ * - `preparedStatements`: default true; false behind a pooler in transaction mode, where an `sql` of postgres.js needs `prepare: false`.
  * - `listen`: how hints are pushed to `notifier`, past any pooler: `() => new Client(…)`, an `sql` of postgres.js, or a `Pool`. Default: polling every
  *   `pollMs`, 10 to 60,000, default 250, while somebody waits.
  * - `connectMaxMs`: how long a call waits for a connection, 1 to 600,000, default 10,000; then `STORAGE_UNAVAILABLE` with effect none.

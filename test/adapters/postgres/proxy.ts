@@ -1,6 +1,13 @@
 // A way to the server that can break at a moment of the test's choosing.
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { HOST } from './support.ts'
+import { socketIn } from './own-process.ts'
+import { HOST, PORT } from './support.ts'
+
+export interface Target {
+  /** A folder: of a Unix socket. */
+  readonly host: string
+  readonly port: number
+}
 
 export interface Proxy {
   readonly port: number
@@ -9,10 +16,13 @@ export interface Proxy {
   /** Every connection is dropped, and none is let through until `mend`. */
   readonly cut: () => void
   readonly mend: () => void
+  /** Leads to another server from now on; who is connected stays where he is. */
+  readonly pointTo: (target: Target) => void
   readonly close: () => Promise<void>
 }
 
-export async function proxyToServer(): Promise<Proxy> {
+export async function proxyToServer(first: Target = { host: HOST, port: PORT }): Promise<Proxy> {
+  let target = first
   const pairs = new Set<readonly [Socket, Socket]>()
   let isCut = false
   let lost: (() => void) | undefined
@@ -21,7 +31,8 @@ export async function proxyToServer(): Promise<Proxy> {
       client.destroy()
       return
     }
-    const upstream = connect(5432, HOST)
+    const { host, port } = target
+    const upstream = host.startsWith('/') ? connect(socketIn(host, port)) : connect(port, host)
     const pair = [client, upstream] as const
     pairs.add(pair)
     const drop = (): void => {
@@ -61,6 +72,9 @@ export async function proxyToServer(): Promise<Proxy> {
     },
     mend: () => {
       isCut = false
+    },
+    pointTo: (next) => {
+      target = next
     },
     close: async () => {
       dropAll()

@@ -8,7 +8,9 @@ import { clientOf } from '../../../src/adapters/postgres/client/detect.ts'
 import { defaultClock } from '../../../src/core/clock.ts'
 
 export const HOST = '127.0.0.1'
-export const URL = `postgres://postgres@${HOST}:5432/postgres`
+/** Another server than the usual one is tested with PGPORT, which both drivers heed too. */
+export const PORT = Number(process.env.PGPORT ?? 5432)
+export const URL = `postgres://postgres@${HOST}:${PORT}/postgres`
 
 export const drivers = ['pg', 'postgres.js'] as const
 export type Driver = (typeof drivers)[number]
@@ -16,6 +18,8 @@ export type Driver = (typeof drivers)[number]
 /** What a pool of either driver is made with. */
 export interface PoolSettings {
   readonly max?: number
+  /** A folder: of a Unix socket. */
+  readonly host?: string
   readonly port?: number
   readonly database?: string
   readonly user?: string
@@ -30,18 +34,18 @@ export interface Pooled {
 
 export function poolOf(
   driver: Driver,
-  { max = 4, port = 5432, database = 'postgres', user = 'postgres', settings = {} }: PoolSettings = {},
+  { max = 4, host = HOST, port = PORT, database = 'postgres', user = 'postgres', settings = {} }: PoolSettings = {},
 ): Pooled {
   if (driver === 'pg') {
     const options = Object.entries(settings)
       .map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`)
       .join(' ')
-    const pool = new pg.Pool({ host: HOST, port, database, user, max, ...(options !== '' && { options }) })
+    const pool = new pg.Pool({ host, port, database, user, max, ...(options !== '' && { options }) })
     // Connections that the tests kill while they are idle.
     pool.on('error', () => {})
     return { pool, end: () => pool.end() }
   }
-  const pool = postgres({ host: HOST, port, database, user, max, onnotice: () => {}, connection: settings, backoff: () => 0.01 })
+  const pool = postgres({ host, port, database, user, max, onnotice: () => {}, connection: settings, backoff: () => 0.01 })
   return { pool, end: () => pool.end({ timeout: 0.3 }) }
 }
 
@@ -85,10 +89,10 @@ export function clientFor(pooled: Pooled, options: Partial<PgClientOptions> = {}
 }
 
 /** Resolves once the condition holds; rejects after some seconds. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const endMs = Date.now() + 10_000
+export async function until(what: string, holds: () => Promise<boolean> | boolean, maxMs = 10_000): Promise<void> {
+  const endMs = Date.now() + maxMs
   while (!(await holds())) {
-    if (Date.now() > endMs) throw new Error(`${what}: not within 10 s`)
+    if (Date.now() > endMs) throw new Error(`${what}: not within ${maxMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

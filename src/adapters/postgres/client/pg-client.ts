@@ -1,16 +1,19 @@
 import type { Clock } from '../../../core/clock.ts'
+import { HoldfastError } from '../../../core/errors.ts'
 import type { SqlRow, SqlText } from '../../sql-shared/runner.ts'
-import { isFatal, statementError, wantsPreparing } from '../errors.ts'
+import { isFatal, standbyWaitCancelled, statementError, stateOf, wantsPreparing } from '../errors.ts'
 import { checkOut } from './check-out.ts'
 import type { CallOptions, PgClient, PgClientOptions, PgConnection, PgStatement } from './client.ts'
 import { certainlyNone, leaving } from './leaving.ts'
+import { isSurprising, Preparing } from './preparing.ts'
+import { StandbyWait } from './standby-wait.ts'
 
 /** What is used of a client of `pg` that was checked out. */
 export interface PgPoolClient {
   query(config: unknown): Promise<unknown>
   release(destroy?: boolean): void
-  on(event: 'error', listener: (error: unknown) => void): unknown
-  removeListener(event: 'error', listener: (error: unknown) => void): unknown
+  on(event: 'error' | 'notice', listener: (told: unknown) => void): unknown
+  removeListener(event: 'error' | 'notice', listener: (told: unknown) => void): unknown
   /** Since pg 8.17: `'I'`, `'T'` or `'E'`. */
   getTransactionStatus?(): unknown
 }
@@ -26,12 +29,13 @@ export interface PgPool {
 const asText = { getTypeParser: () => (value: unknown) => (Buffer.isBuffer(value) ? value.toString('utf8') : value) }
 
 export function pgClient(pool: PgPool, options: PgClientOptions & { readonly clock: Clock }): PgClient {
+  const preparing = new Preparing(options.preparedStatements)
   const checkedOut = async <T>(work: (connection: Connection) => Promise<T>, call: CallOptions): Promise<T> => {
     const ask = async (): Promise<PgPoolClient> => (await pool.connect()) as PgPoolClient
     const client = await checkOut(ask, (late) => late.release(), { ...options, signal: call.signal })
-    const connection = new Connection(client, options)
+    const connection = new Connection(client, preparing, options.how)
     return await leaving(
-      twice(() => work(connection)).finally(() => connection.release()),
+      twice(connection, () => work(connection)).finally(() => connection.release()),
       call,
       { ...options, abandon: () => connection.abandon() },
     )
@@ -44,11 +48,12 @@ export function pgClient(pool: PgPool, options: PgClientOptions & { readonly clo
 }
 
 /** Once more where the server wants a statement prepared again: all that came before is rolled back. */
-async function twice<T>(work: () => Promise<T>): Promise<T> {
+async function twice<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (!wantsPreparing(error)) throw error
+    connection.isPlain = isSurprising(error)
     return await work()
   }
 }
@@ -71,9 +76,12 @@ async function transact<T>(connection: Connection, work: (connection: PgConnecti
 const rounds = new WeakMap<object, number>()
 
 class Connection implements PgConnection {
+  /** Nothing is prepared, so that nothing can be missing. */
+  isPlain = false
   readonly #client: PgPoolClient
-  readonly #prepares: boolean
+  readonly #preparing: Preparing
   readonly #how: string
+  readonly #standbyWait: StandbyWait
   #broken = false
   #isReleased = false
   // Without a listener of the holder's, a connection that is lost while it is checked out would end the process.
@@ -81,16 +89,18 @@ class Connection implements PgConnection {
     this.#broken = true
   }
 
-  constructor(client: PgPoolClient, { preparedStatements, how }: { readonly preparedStatements: boolean; readonly how: string }) {
+  constructor(client: PgPoolClient, preparing: Preparing, how: string) {
     this.#client = client
-    this.#prepares = preparedStatements
+    this.#preparing = preparing
     this.#how = how
+    this.#standbyWait = new StandbyWait(client)
     client.on('error', this.#lost)
   }
 
   async query(statement: string | PgStatement, values: readonly SqlText[]): Promise<readonly SqlRow[]> {
     const { text, name } = typeof statement === 'string' ? { text: statement, name: undefined } : statement
-    const named = this.#prepares && name !== undefined ? { name: `${name}_${rounds.get(this.#client) ?? 0}` } : {}
+    const prepares = this.#preparing.isOn && !this.isPlain
+    const named = prepares && name !== undefined ? { name: `${name}_${rounds.get(this.#client) ?? 0}` } : {}
     const result = (await this.#send({ text, values, rowMode: 'array', types: asText, ...named })) as { readonly rows: readonly SqlRow[] }
     return result.rows
   }
@@ -101,10 +111,14 @@ class Connection implements PgConnection {
 
   async #send(config: unknown): Promise<unknown> {
     try {
-      return await this.#client.query(config)
+      const result = await this.#client.query(config)
+      if (this.#standbyWait.takeCancelled()) throw standbyWaitCancelled()
+      return result
     } catch (error) {
+      if (error instanceof HoldfastError) throw error
       if (isFatal(error)) this.#broken = true
       const ours = statementError(error, this.#how)
+      this.#preparing.heed(stateOf(ours))
       if (wantsPreparing(ours)) rounds.set(this.#client, (rounds.get(this.#client) ?? 0) + 1)
       throw ours
     }
@@ -119,6 +133,7 @@ class Connection implements PgConnection {
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
+    this.#standbyWait.stop()
     const status = this.#client.getTransactionStatus?.()
     const destroy = this.#broken || status === 'T' || status === 'E'
     // A client that is thrown away may still report that its socket was reset.

@@ -6,6 +6,7 @@ import type { CallOptions, PgClient, PgStatement } from './client.ts'
 import { leaving } from './leaving.ts'
 import { type Pending, type PostgresJs, type PostgresJsOptions, rawQuery, texts, type Unsafe } from './postgres-js-raw.ts'
 import { postgresJsTransaction } from './postgres-js-transaction.ts'
+import { Preparing } from './preparing.ts'
 
 /**
  * `sql.reserve()` is not used: the driver hands the error that ended a connection to whoever is first on the next one, and a reservation that
@@ -13,13 +14,16 @@ import { postgresJsTransaction } from './postgres-js-transaction.ts'
  * leaves that connection behind in the same way.
  */
 export function postgresJsClient(sql: PostgresJs, options: PostgresJsOptions): PgClient {
+  const preparing = new Preparing(options.preparedStatements)
   const send = async (statement: PgStatement, values: readonly SqlText[], call: CallOptions): Promise<readonly SqlRow[]> => {
     if (call.signal?.aborted) throw aborted(call.call, call.signal)
     const args = [...values]
-    const pending = rawQuery(sql.unsafe as Unsafe, statement, args, options.preparedStatements)
-    const rows = texts(pending).catch((error: unknown) => {
-      throw isUnsent(pending) ? connectError(error) : statementError(error, options.how)
-    })
+    const pending = rawQuery(sql.unsafe as Unsafe, statement, args, preparing.isOn)
+    const rows = texts(pending)
+      .catch((error: unknown) => {
+        throw isUnsent(pending) ? connectError(error) : statementError(error, options.how)
+      })
+      .finally(() => preparing.heed((pending.retried as { readonly code?: unknown } | undefined)?.code))
     return await leaving(
       untilSent(rows, () => takenBack(pending, args), call, options),
       call,
@@ -27,7 +31,8 @@ export function postgresJsClient(sql: PostgresJs, options: PostgresJsOptions): P
     )
   }
   const query: PgClient['query'] = (statement, values, call) => pastStale(() => send(statement, values, call))
-  const transaction: PgClient['transaction'] = (work, call) => pastStale(() => postgresJsTransaction(sql, work, call, options))
+  const transaction: PgClient['transaction'] = (work, call) =>
+    pastStale(() => postgresJsTransaction(sql, work, call, { ...options, preparing }))
   return { driver: 'postgres.js', query, transaction }
 }
 

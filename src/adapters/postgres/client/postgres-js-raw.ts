@@ -10,6 +10,8 @@ export interface Pending extends PromiseLike<unknown> {
   readonly state?: unknown
   /** Its text, until then. */
   readonly strings?: unknown
+  /** The error after which the driver has prepared it again and sent it once more. */
+  readonly retried?: unknown
 }
 
 export type Unsafe = (text: string, values: SqlText[], options: Readonly<Record<string, unknown>>) => Pending

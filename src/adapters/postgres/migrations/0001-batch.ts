@@ -3,7 +3,8 @@ import { dollars, type Names } from '../names.ts'
 /**
  * What became of a batch whose connection was lost. Every batch that writes leaves a row with its verdicts in its own transaction. Whoever asks
  * does not look for it, because the batch may still be about to commit: it takes the id. Where that succeeds the batch has not committed
- * and never will (its own row would be the second); where it fails, the row says what was answered.
+ * and never will (its own row would be the second); where it fails, the row says what was answered. The row is locked, which is a write: so
+ * the answer, too, comes only when a synchronous standby has all that was written before it.
  */
 export const batchFunctions = ({ of }: Names): string => `
 create table ${of('batch')} (
@@ -17,7 +18,7 @@ begin
   if found then
     return 'lost';
   end if;
-  select coalesce('kept ' || verdicts, 'lost') into answer from ${of('batch')} where id = batch_id;
+  select coalesce('kept ' || verdicts, 'lost') into answer from ${of('batch')} where id = batch_id for update;
   return answer;
 end
 `)};

@@ -6,7 +6,8 @@ import type { Transactions } from '../../../ports/transactions.ts'
 import { checkOut } from '../client/check-out.ts'
 import { isPgPool } from '../client/detect.ts'
 import type { PgPool, PgPoolClient } from '../client/pg-client.ts'
-import { isFatal, statementError } from '../errors.ts'
+import { StandbyWait } from '../client/standby-wait.ts'
+import { isFatal, notCommitted, standbyWaitCancelled, statementError } from '../errors.ts'
 
 const ISOLATIONS = ['read committed', 'repeatable read', 'serializable'] as const
 
@@ -108,13 +109,16 @@ async function transact<T>(client: PgPoolClient, isolation: string, work: () => 
 }
 
 async function commit<T>(client: PgPoolClient, value: T): Promise<Ended<T>> {
+  const standbyWait = new StandbyWait(client)
   try {
     const { command } = (await client.query('commit')) as { readonly command?: unknown }
+    if (standbyWait.takeCancelled()) return { error: { thrown: standbyWaitCancelled() }, broken: false }
     if (command === 'COMMIT') return { value, broken: false }
-    const told = new HoldfastError('FAILED', 'a statement of the transaction had failed, so that COMMIT rolled it back', { effect: 'none' })
-    return { error: { thrown: told }, broken: false }
+    return { error: { thrown: notCommitted(command) }, broken: false }
   } catch (error) {
     return { error: { thrown: statementError(error, '') }, broken: isFatal(error) }
+  } finally {
+    standbyWait.stop()
   }
 }
 

@@ -58,10 +58,16 @@ export function postgresJsTransactions<S extends PostgresJs>(sql: S, options?: T
         if (!wire.isOver) await end({ thrown: error }).catch(() => {})
         throw error
       }
-      if (wire.isOver) throw lostBefore()
-      await end().catch((error: unknown) => {
-        throw statementError(error, '')
-      })
+      const commit = await wire.watchCommit()
+      try {
+        if (wire.isOver) throw lostBefore()
+        await end().catch((error: unknown) => {
+          throw statementError(error, '')
+        })
+        commit.check()
+      } finally {
+        commit.stop()
+      }
       return value
     },
   }

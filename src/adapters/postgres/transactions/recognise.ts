@@ -57,7 +57,8 @@ const ofPostgresJs = (inner: { readonly unsafe: Unsafe }): Recognised => {
       if (wire.isOver) throw closedBefore()
       const answer = texts(rawQuery(inner.unsafe, text, [...values], false))
       answer.catch(() => {})
-      await wire.known
+      // The user's COMMIT is what decides about what is written here.
+      await wire.watchCommit()
       if (wire.isOver) throw closedBefore()
       return await answer
     },
