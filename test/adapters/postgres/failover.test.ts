@@ -1,6 +1,7 @@
 // A real primary that dies, and a real standby that takes its place without the last of what was written.
+import type pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
-import { postgresStorage } from '../../../src/adapters/postgres/index.ts'
+import { pgTransactions, postgresStorage } from '../../../src/adapters/postgres/index.ts'
 import type { PostgresStorage } from '../../../src/adapters/postgres/storage.ts'
 import type { AppendVerdict, LogBatch } from '../../../src/ports/event-store.ts'
 import { describeWith } from '../../support/services.ts'
@@ -196,6 +197,37 @@ describeWith('postgres-binaries', 'a failover', () => {
     }
   })
 
+  test('whose first write is joined gives the log another incarnation too', long, async () => {
+    const { primary, standby } = await pair()
+    const proxy = await proxyToServer(primary)
+    ends.push(proxy.close)
+    const { pool, end } = poolOf('pg', { host: HOST, port: proxy.port })
+    ends.push(end)
+    const storage = postgresStorage(pool as pg.Pool)
+    ends.push(() => storage.close())
+    await storage.migrate()
+    await storage.open()
+    const { eventStore } = storage
+    await eventStore.append([one('a', 'none')])
+    await standby.caughtUp()
+    await standby.lag()
+    const [lost] = await eventStore.append([one('lost', 'none')])
+    const { incarnation } = await eventStore.head()
+    proxy.cut()
+    await primary.kill()
+    await standby.promote()
+    proxy.pointTo(standby)
+    proxy.mend()
+    await pgTransactions(pool as pg.Pool).run((tx) => eventStore.join(tx).append(one('joined', 'none')))
+    // Whoever reads gives it its place, the very one that was lost.
+    expect((await logOf(eventStore)).map(({ position, stream }) => [position, stream])).toEqual([
+      [1n, 'a'],
+      [2n, 'joined'],
+    ])
+    await expect(eventStore.waitFor(tokenOf(lost))).rejects.toMatchObject(reset)
+    expect((await eventStore.head()).incarnation).not.toBe(incarnation)
+  })
+
   test('that has not happened yet: a standby reads what it has, and says of every write that it is read-only', long, async () => {
     const { primary, standby } = await pair()
     const writers = drivers.map((driver) => storageAt(primary, driver, schemaOf(driver)))
@@ -219,8 +251,18 @@ describeWith('postgres-binaries', 'a failover', () => {
       })()
       await until('it has read', () => seen.length === 1)
       await standby.run('select pg_wal_replay_pause()')
-      await eventStore.append([one('a', 1)])
+      const [ahead] = await eventStore.append([one('a', 1)])
       expect(await logOf(reader.eventStore)).toHaveLength(1)
+      // What it has not got yet is not lost.
+      const behind = {
+        code: 'STORAGE_UNAVAILABLE',
+        effect: 'none',
+        retry: 'later',
+        message: expect.stringContaining('a standby that is behind'),
+      }
+      await expect(logOf(reader.eventStore, { after: 2n })).rejects.toMatchObject(behind)
+      await expect(reader.eventStore.waitFor(tokenOf(ahead), { timeoutMs: 50 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' })
+      const waited = reader.eventStore.waitFor(tokenOf(ahead), { timeoutMs: 10_000 })
       const [refused] = await reader.eventStore.append([one('a')])
       const readOnly = {
         code: 'STORAGE_UNAVAILABLE',
@@ -235,10 +277,12 @@ describeWith('postgres-binaries', 'a failover', () => {
         reader.keyValue.put('k', 'v'),
         reader.notifier.notify('topic'),
         reader.eventStore.archive('a'),
+        reader.eventStore.rotate(),
       ]
       for (const write of await Promise.allSettled(writes)) expect(write).toMatchObject({ status: 'rejected', reason: readOnly })
       await standby.run('select pg_wal_replay_resume()')
       await until('it follows', () => seen.length === 2)
+      expect(await waited).toBe(2n)
       over.abort()
       await following
     }

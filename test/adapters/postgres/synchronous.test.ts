@@ -93,6 +93,18 @@ describeWith('postgres-binaries', 'a synchronous standby that is gone', () => {
     })
   })
 
+  test.each(drivers)('leaves an append unknown whose connection is ended while it waits, with %s', async (driver) => {
+    const { eventStore } = await opened(driver)
+    const stream = fresh()
+    const request = one(stream, 'none', { idempotencyKey: stream })
+    await goes()
+    const asked = eventStore.append([request], { timeoutMs: 1_000 })
+    await end('pg_terminate_backend')
+    expect(told((await asked)[0])).toBe('unknown STORAGE_UNAVAILABLE')
+    await comesBack()
+    expect(told((await eventStore.append([request], { timeoutMs: 15_000 }))[0])).toMatch(/^duplicate 1 @/)
+  })
+
   test('leaves unknown what is written with pg where the wait for it is cancelled', async () => {
     const { keyValue, sagaJournal } = await opened('pg', { settleMaxMs: 600 })
     const db = pgTransactions(pooled('pg') as pg.Pool)

@@ -1,3 +1,4 @@
+import { type HoldfastError, refusal } from '../../../core/errors.ts'
 import { show } from '../../../core/options.ts'
 import type { LogBatch, LogRead, StoredEvent, StreamRead } from '../../../ports/event-store.ts'
 import { checkStream, checkTenant } from '../../event-shared/checked.ts'
@@ -78,6 +79,8 @@ export async function* readAll(host: ReadHost, read: LogRead = {}): AsyncGenerat
   if (step.pending) {
     // They are committed, so whoever reads from now on is to find them.
     await host.place(cursor.signal)
+    // Who was told no incarnation takes the one that placing may have begun: the first draw after a failover.
+    cursor.incarnation = read.incarnation
     step = await next(host, cursor)
   }
   const { head } = step
@@ -173,7 +176,10 @@ async function next(host: ReadHost, cursor: Cursor): Promise<Step> {
   const headAt = BigInt(head ?? 0)
   if (cursor.incarnation !== undefined && incarnation !== cursor.incarnation)
     throw logReset(`incarnation ${show(cursor.incarnation)} is not the log's`)
-  if (at > headAt) throw logReset(`position ${at} is past the head of the log, ${headAt}`)
+  if (at > headAt) {
+    const what = `position ${at} is past the head of the log, ${headAt}`
+    throw (await isBehind(host, call, signal)) ? behind(what) : logReset(what)
+  }
   cursor.incarnation = incarnation ?? undefined
   const events = eventsOf(json)
   const last = events.at(-1)?.position
@@ -181,6 +187,17 @@ async function next(host: ReadHost, cursor: Cursor): Promise<Step> {
   const scannedTo = full ? last : least(headAt, looked === null ? end : BigInt(looked))
   return { batch: { events, scannedTo, incarnation: incarnation ?? '' }, head: headAt, pending: pending === 'true' }
 }
+
+/** A standby may not have come so far yet. Only a primary's head tells that what was past it is lost. */
+export async function isBehind(host: ReadHost, call: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const [recovering] = await host.read(host.statements.recovering, [], call, signal)
+  return recovering === 'true'
+}
+
+const behind = (what: string): HoldfastError =>
+  refusal('STORAGE_UNAVAILABLE', `${what}: this is a standby that is behind, come again`, {
+    details: { reason: 'a standby that is behind' },
+  })
 
 const least = (head: bigint, other: bigint | undefined): bigint => (other === undefined || head < other ? head : other)
 

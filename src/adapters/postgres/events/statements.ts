@@ -38,6 +38,7 @@ export function eventStatements(names: Names) {
     ),
     open: statement(`select r_head::text, r_incarnation from ${of('event_open')}($1::text::boolean)`),
     head: statement(`select head::text, incarnation from ${of('event_log')}`),
+    recovering: statement('select pg_catalog.pg_is_in_recovery()::text'),
     place: statement(`select ${of('event_place_all')}($1::text::int)::text`),
     shut: statement(`select ${of('event_shut')}($1::text, $2::text, $3::text, $4::text::bigint, $5::text::int)`),
     purge: statement(`select ${of('event_purge')}($1::text::float8, $2::text::int)::text`),

@@ -3,7 +3,7 @@ import { refusal } from '../../../core/errors.ts'
 import { show } from '../../../core/options.ts'
 import type { Bounds } from './bounds.ts'
 import { logReset } from './decode.ts'
-import type { ReadHost } from './reads.ts'
+import { isBehind, type ReadHost } from './reads.ts'
 import { readToken, type Token } from './token.ts'
 
 const PAUSE_MIN_MS = 2
@@ -38,8 +38,9 @@ async function lookUp(
   if ('position' in wanted) {
     const [head, incarnation] = await host.read(host.statements.head, [], 'waitFor', signal)
     if (incarnation !== wanted.incarnation) throw logReset(`token ${show(token)} is not the log's`)
-    if (wanted.position > BigInt(head ?? 0)) throw logReset(`token ${show(token)} is past the head of the log`)
-    return wanted.position
+    if (wanted.position <= BigInt(head ?? 0)) return wanted.position
+    if (await isBehind(host, 'waitFor', signal)) return 'absent'
+    throw logReset(`token ${show(token)} is past the head of the log`)
   }
   const values = [wanted.streamNo, wanted.version]
   const [head, incarnation, version, position, pending] = await host.read(host.statements.placed, values, 'waitFor', signal)

@@ -1,6 +1,7 @@
 import type { Names } from '../../names.ts'
 import { logLock } from './locks.ts'
 import { NOT_PLACED, STATUS } from './status.ts'
+import { onThisTimeline } from './timeline.ts'
 
 /** The rows of streams are written before the log's lock is taken, what has a position after. Nothing is waited for once it is held. */
 export const appendWrites = (names: Names): string =>
@@ -55,18 +56,15 @@ ${draw(names)}      insert into ${of('event')} (position, stream_no, version, re
 }
 
 /** Under the log's lock: `written` positions from `r_base` on, behind joined events that have none yet. */
-export const draw = ({ of }: Names): string => `      update ${of('event_log')} l set head = l.head + written
+export const draw = (names: Names): string => {
+  const { of } = names
+  return `      update ${of('event_log')} l set head = l.head + written
       returning l.head - written, l.incarnation, l.timeline, exists (select from ${of('event_pending')})
       into r_base, r_incarnation, timeline_was, pending;
       if pending then
         r_base := r_base + ${of('event_place')}(written);
-      end if;
-      if timeline_was <> '' then
-        timeline_now := substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8);
-        if timeline_now <> timeline_was then
-          update ${of('event_log')} l set incarnation = gen_random_uuid()::text, timeline = timeline_now returning l.incarnation into r_incarnation;
-        end if;
-      end if;`
+      end if;${onThisTimeline(names)}`
+}
 
 const EVENTS = `unnest(p_e_write, p_e_nth, p_e_type, p_e_id, p_e_tags, p_e_data, p_e_metadata) with ordinality
         e(w, nth, type, id, tags, data, metadata, i) where r_versions[e.w] is not null`

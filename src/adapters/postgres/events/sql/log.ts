@@ -1,6 +1,7 @@
 import type { Names } from '../../names.ts'
 import { logLock } from './locks.ts'
 import { SETTINGS } from './settings.ts'
+import { onThisTimeline } from './timeline.ts'
 
 /** An event as JSON, for what is told of a conflict and for what is read. Data and metadata go in as they are kept. */
 export const eventJson = (e: string, position: string): string =>
@@ -12,7 +13,9 @@ const COLUMNS = 'stream_no, version, recorded_ms, tenant, stream, type, id, tags
  * Gives every committed joined event its place, below the last `p_reserved` positions, per stream by version (a stream is held to the commit, so
  * that the order of `seq` is that). Whoever calls it holds the log's lock. Answers how many they were.
  */
-const placing = ({ of }: Names): string => `
+const placing = (names: Names): string => {
+  const { of, place } = names
+  return `
 create function ${of('event_place')}(p_reserved bigint) returns bigint language plpgsql volatile ${SETTINGS} as $body$
 declare
   moved bigint;
@@ -36,14 +39,19 @@ begin
 end $body$;
 
 create function ${of('event_place_all')}(p_wait_ms int) returns bigint language plpgsql volatile ${SETTINGS} as $body$
+declare
+  timeline_now text; timeline_was text; r_incarnation text;
 begin
   if not exists (select from ${of('event_pending')}) then
     return 0;
   end if;
   perform set_config('lock_timeout', p_wait_ms::text, true);
-  perform pg_catalog.pg_advisory_xact_lock(${'$LOG'});
+  perform pg_catalog.pg_advisory_xact_lock(${logLock(place)});
+  select l.timeline into timeline_was from ${of('event_log')} l;
+${onThisTimeline(names)}
   return ${of('event_place')}(0);
 end $body$;`
+}
 
 /** What a stream has beyond a version, at most 101; null: nothing. */
 const after = ({ of }: Names): string => `
@@ -96,5 +104,4 @@ create function ${of('event_since')}(p_tenant text, p_after bigint, p_to bigint)
   ) e
 $body$;`
 
-export const logFunctions = (names: Names): string =>
-  `${placing(names).replace('$LOG', logLock(names.place))}${after(names)}${matching(names)}`
+export const logFunctions = (names: Names): string => `${placing(names)}${after(names)}${matching(names)}`

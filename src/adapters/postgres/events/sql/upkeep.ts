@@ -13,7 +13,7 @@ create function ${of('event_claim')}(
 begin
   perform set_config('lock_timeout', p_wait_ms::text, true);
   insert into ${of('event_batch')} (id, at) values (p_id, clock_timestamp()) on conflict do nothing;
-  select b.status, b.versions, b.base into r_status, r_versions, r_base from ${of('event_batch')} b where b.id = p_id;
+  select b.status, b.versions, b.base into r_status, r_versions, r_base from ${of('event_batch')} b where b.id = p_id for update;
   select l.incarnation into r_incarnation from ${of('event_log')} l;
 end $body$;`
 
@@ -40,7 +40,7 @@ declare
   timeline_now constant text := ${of('event_timeline')}();
 begin
   select * into strict l from ${of('event_log')};
-  if not pg_is_in_recovery() and (p_rotate or system_now not in ('', l.system) or timeline_now not in ('', l.timeline)) then
+  if p_rotate or (not pg_is_in_recovery() and (system_now not in ('', l.system) or timeline_now not in ('', l.timeline))) then
     perform pg_catalog.pg_advisory_xact_lock(${logLock(place)});
     select * into strict l from ${of('event_log')};
     update ${of('event_log')} set system = coalesce(nullif(system_now, ''), system), timeline = coalesce(nullif(timeline_now, ''), timeline),
