@@ -10,7 +10,7 @@ import { numbersOf } from './arrays.ts'
 import { none, type Undecided, verdictsOf } from './decode.ts'
 import { encodeBatch, encodeOne, encodePlain } from './encode.ts'
 import type { Pending } from './pending.ts'
-import { prepareTags } from './prepare-tags.ts'
+import { hasManyTags, prepareTags } from './prepare-tags.ts'
 import { NOT_READ_COMMITTED } from './sql/append.ts'
 import { STATUS } from './sql/status.ts'
 import type { EventStatements } from './statements.ts'
@@ -82,7 +82,7 @@ export class Flights {
     this.#host.sent(requests.length)
     let row: SqlRow
     try {
-      for (const request of checked) await prepareTags(client, statements, request)
+      for (const request of checked) if (hasManyTags(request)) await prepareTags(client, statements, request)
       for (const pending of requests) pending.sent = true
       row = await this.#bounded(requests, call(), answerMaxMs * 2 ** losses, waits ? requests[0] : undefined)
     } catch (error) {

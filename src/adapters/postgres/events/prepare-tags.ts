@@ -14,7 +14,6 @@ const LOCK_MAX_MS = 250
  * nothing that anybody sees.
  */
 export async function prepareTags(client: PgClient, statements: EventStatements, request: CheckedRequest): Promise<void> {
-  if (countOf(request) <= NEW_TAGS_MAX) return
   const tags = tagsOf(request)
   for (let at = 0; tags.length > NEW_TAGS_MAX && at < tags.length; at += NEW_TAGS_MAX) {
     const values = [request.tenant, textArray(tags.slice(at, at + NEW_TAGS_MAX)), String(LOCK_MAX_MS)]
@@ -27,12 +26,12 @@ export async function prepareTags(client: PgClient, statements: EventStatements,
   }
 }
 
-/** With those that occur twice: quick, and enough to tell that there are few. */
-function countOf({ writes, condition }: CheckedRequest): number {
+/** Counts those that occur twice, too: quick, and enough to tell that there are few. */
+export function hasManyTags({ writes, condition }: CheckedRequest): boolean {
   let count = 0
   for (const { events } of writes) for (const { tags } of events) count += tags.length
   if (condition !== undefined && condition.queries !== 'whole-log') for (const { tags } of condition.queries) count += tags.length
-  return count
+  return count > NEW_TAGS_MAX
 }
 
 /** In the order in which everybody takes them. */
