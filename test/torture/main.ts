@@ -39,7 +39,17 @@ try {
   })
   const { violations, ...figures } = report
   console.log(
-    JSON.stringify({ engine: values.engine, driver: values.driver, seed: values.seed, seconds: values.seconds, ...figures }, null, 2),
+    JSON.stringify(
+      {
+        engine: values.engine,
+        driver: values.engine === 'sqlite' ? 'libsql' : values.driver,
+        seed: values.seed,
+        seconds: values.seconds,
+        ...figures,
+      },
+      null,
+      2,
+    ),
   )
   for (const { promise, what } of violations) console.log(`VIOLATION of promise ${promise}: ${what}`)
   console.log(violations.length === 0 ? 'No violation.' : `${violations.length} violations.`)

@@ -66,7 +66,7 @@ export interface PostgresStorage extends Storage {
   readonly eventStore: PostgresEventStore
   /**
    * Creates or upgrades the tables, in one transaction: all of it or nothing. Any number of processes may do so at once: one works and resolves
-   * with `{ from: 0, to: 3 }`, the others wait and find it done, `{ from: 3, to: 3 }`. No lock is waited for longer than 5 seconds at a time.
+   * with `{ from: 0, to: 4 }`, the others wait and find it done, `{ from: 4, to: 4 }`. No lock is waited for longer than 5 seconds at a time.
    *
    * @throws {HoldfastError} `STORAGE_CORRUPT` (effect none) where the tables are not ours or of a newer version; `STORAGE_LOCKED` (effect none) where
    * others are in the way for two minutes; `STORAGE_UNAVAILABLE` (effect none; unknown where the answer to the commit was lost).
